@@ -1,0 +1,60 @@
+"""switch.hold: pause something for as long as the incident needs."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from responder.actions.base import ActionParams, Done, Failed, Outcome, StepContext, SwitchName
+from responder.incident.records import RESPONDER
+from responder.switches.base import Reading, SwitchError, SwitchState
+
+
+class SwitchHoldParams(ActionParams):
+    """`reason` is shown wherever the hold is; by default the incident's title."""
+
+    switch: SwitchName
+    reason: str = ""
+
+
+class SwitchHold:
+    """Places the incident's hold and reads the pause back. Unconfirmed is failed."""
+
+    Params: ClassVar = SwitchHoldParams
+    effect: ClassVar = True
+
+    def intent(self, params: SwitchHoldParams) -> str:
+        """In plain words."""
+        return f"Pause {params.switch}"
+
+    async def run(self, context: StepContext, params: SwitchHoldParams) -> Outcome:
+        """Hold the switch."""
+        try:
+            reading = await context.tools.switches.hold(
+                params.switch,
+                key=context.key,
+                by=RESPONDER,
+                reason=params.reason or context.incident_title,
+                incident_id=context.incident_id,
+            )
+        except SwitchError as error:
+            return Failed(f"{params.switch} could not be paused: {error}", again=True)
+        return paused_or_failed(params.switch, reading)
+
+    async def reconcile(self, context: StepContext, params: SwitchHoldParams) -> Outcome | None:
+        """Placing the hold again is harmless, and the read-back tells whether it took."""
+        return await self.run(context, params)
+
+
+def paused_or_failed(switch: str, reading: Reading) -> Outcome:
+    """What a reading means for a step that wanted the switch paused."""
+    evidence = {
+        "state": reading.state.value,
+        "confirmed": reading.confirmed,
+        "at": reading.at.isoformat() if reading.at else None,
+        "holdouts": list(reading.holdouts),
+    }
+    if reading.state is not SwitchState.PAUSED:
+        return Failed(f"{switch} reads back {reading.state}: {reading.detail}", evidence, again=True)
+    if not reading.confirmed:
+        return Failed(f"{switch} is not surely paused: {reading.detail}", evidence, again=True)
+    return Done(f"{switch} is paused: {reading.detail}", evidence)

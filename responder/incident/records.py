@@ -1,0 +1,256 @@
+"""Incidents and their timelines in the store. Each function is part of a unit of work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import Session, col, func, select
+
+from responder.incident.lifecycle import IncidentState, NotAllowed, may_follow
+from responder.store.tables import Hold, Incident, TimelineEntry
+
+RESPONDER = "responder"  # the actor of what we do ourselves
+SAMPLED_AFTER = 10  # alerts noted one by one before only every tenth power is
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What an incident is opened with."""
+
+    area: str
+    environment: str
+    severity: str
+    title: str
+    culprit: str
+    matched: str
+    users: int | None
+    issue_url: str
+    first_alert_at: datetime | None
+
+
+def note(
+    session: Session,
+    incident_id: int,
+    *,
+    at: datetime,
+    actor: str,
+    kind: str,
+    text: str,
+    evidence: dict[str, Any] | None = None,
+) -> None:
+    """Append to the incident's timeline."""
+    session.add(
+        TimelineEntry(
+            incident_id=incident_id, at=at, actor=actor, kind=kind, text=text, evidence=evidence
+        )
+    )
+
+
+def find(session: Session, incident_id: int) -> Incident:
+    """The incident, locked against other writers until the unit of work ends.
+
+    Raises:
+        LookupError: there is none of that id.
+    """
+    incident = session.exec(
+        select(Incident).where(Incident.id == incident_id).with_for_update()
+    ).first()
+    if incident is None:
+        raise LookupError(f"there is no incident {incident_id}")
+    return incident
+
+
+def open_or_join(session: Session, opening: Opening, *, now: datetime) -> tuple[Incident, bool]:
+    """The open incident of that area and environment; a new one if there is none.
+
+    Returns:
+        The incident, and whether it was opened just now.
+    """
+    key = f"{opening.area}/{opening.environment}"
+    incident = _open_incident(session, key)
+    if incident is not None:
+        _join(session, incident, opening, now)
+        return incident, False
+    incident = Incident(
+        open_key=key,
+        area=opening.area,
+        environment=opening.environment,
+        severity=opening.severity,
+        state=IncidentState.OPEN,
+        title=opening.title,
+        culprit=opening.culprit,
+        matched=opening.matched,
+        alerts=1,
+        users=opening.users,
+        issue_url=opening.issue_url,
+        opened_at=now,
+        first_alert_at=opening.first_alert_at,
+    )
+    session.add(incident)
+    session.flush()
+    note(
+        session,
+        incident_id(incident),
+        at=now,
+        actor=RESPONDER,
+        kind="opened",
+        text=f"Opened: {opening.matched}",
+    )
+    return incident, True
+
+
+def _open_incident(session: Session, key: str) -> Incident | None:
+    return session.exec(
+        select(Incident).where(Incident.open_key == key).with_for_update()
+    ).first()
+
+
+def _join(session: Session, incident: Incident, opening: Opening, now: datetime) -> None:
+    incident.alerts += 1
+    if opening.users is not None:
+        incident.users = max(incident.users or 0, opening.users)
+    session.add(incident)
+    if _worth_a_line(incident.alerts):
+        note(
+            session,
+            incident_id(incident),
+            at=now,
+            actor=RESPONDER,
+            kind="alert",
+            text=f"Alert {incident.alerts}: {opening.title} ({opening.matched})",
+        )
+
+
+def _worth_a_line(alerts: int) -> bool:
+    """The first few alerts, then the 100th, 1,000th and so on: a storm is not a timeline."""
+    if alerts <= SAMPLED_AFTER:
+        return True
+    while alerts % 10 == 0:
+        alerts //= 10
+    return alerts == 1
+
+
+def acknowledge(session: Session, incident: Incident, *, by: str, now: datetime) -> bool:
+    """Record who took the incident on. The first one counts; a second changes nothing.
+
+    Returns:
+        Whether this was the first.
+
+    Raises:
+        NotAllowed: the incident is resolved.
+    """
+    if incident.state == IncidentState.RESOLVED:
+        raise NotAllowed("this incident is resolved already")
+    if incident.acknowledged_at is not None:
+        return False
+    incident.acknowledged_at = now
+    incident.acknowledged_by = by
+    if incident.state == IncidentState.OPEN:
+        incident.state = IncidentState.ACKNOWLEDGED
+    session.add(incident)
+    took = duration(now - incident.opened_at)
+    note(
+        session,
+        incident_id(incident),
+        at=now,
+        actor=by,
+        kind="acknowledged",
+        text=f"Acknowledged after {took}",
+    )
+    return True
+
+
+def escalate(session: Session, incident: Incident, *, by: str, text: str, now: datetime) -> None:
+    """Raise the incident one level, telling why or to whom.
+
+    Raises:
+        NotAllowed: the incident is resolved.
+    """
+    if incident.state == IncidentState.RESOLVED:
+        raise NotAllowed("this incident is resolved already")
+    incident.escalation_level += 1
+    session.add(incident)
+    note(session, incident_id(incident), at=now, actor=by, kind="escalated", text=text)
+
+
+def mitigate(session: Session, incident: Incident, *, text: str, now: datetime) -> None:
+    """Record that the harm is over, if nobody has recorded more than that."""
+    if not may_follow(IncidentState(incident.state), IncidentState.MITIGATED):
+        return
+    incident.state = IncidentState.MITIGATED
+    incident.mitigated_at = now
+    session.add(incident)
+    note(
+        session, incident_id(incident), at=now, actor=RESPONDER, kind="mitigated", text=text
+    )
+
+
+def resolve(session: Session, incident: Incident, *, by: str, now: datetime) -> None:
+    """Close the incident. Check with lifecycle.check_resolve first."""
+    incident.state = IncidentState.RESOLVED
+    incident.resolved_at = now
+    incident.resolved_by = by
+    incident.open_key = None
+    session.add(incident)
+    took = duration(now - incident.opened_at)
+    note(
+        session,
+        incident_id(incident),
+        at=now,
+        actor=by,
+        kind="resolved",
+        text=f"Resolved after {took}",
+    )
+
+
+def standing_holds(session: Session, incident_id: int) -> list[str]:
+    """The switches this incident keeps paused."""
+    rows = session.exec(
+        select(Hold.switch)
+        .where(Hold.incident_id == incident_id, col(Hold.released_at).is_(None))
+        .distinct()
+    )
+    return sorted(rows)
+
+
+def timeline(session: Session, incident_id: int) -> list[TimelineEntry]:
+    """The whole timeline, oldest first."""
+    return list(
+        session.exec(
+            select(TimelineEntry)
+            .where(TimelineEntry.incident_id == incident_id)
+            .order_by(col(TimelineEntry.at), col(TimelineEntry.id))
+        )
+    )
+
+
+def count_open(session: Session) -> int:
+    """How many incidents are not resolved."""
+    return session.exec(
+        select(func.count()).select_from(Incident).where(col(Incident.open_key).is_not(None))
+    ).one()
+
+
+def incident_id(incident: Incident) -> int:
+    """The id of a stored incident."""
+    assert incident.id is not None
+    return incident.id
+
+
+def duration(span: timedelta) -> str:
+    """A time span as people say it: `850 ms`, `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`."""
+    seconds = max(span.total_seconds(), 0.0)
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms"
+    whole = round(seconds)
+    for size, name, small, smaller in (
+        (86400, "d", 3600, "h"),
+        (3600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= size:
+            rest = whole % size // small
+            return f"{whole // size} {name}" + (f" {rest} {smaller}" if rest else "")
+    return f"{whole} s"

@@ -1,0 +1,37 @@
+"""Who may do what. Three roles, each with all the rights of the one before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    VIEWER = "viewer"
+    RESPONDER = "responder"
+    ADMIN = "admin"
+
+    def includes(self, other: Role) -> bool:
+        """Whether this role has the rights of the other."""
+        order = list(Role)
+        return order.index(self) >= order.index(other)
+
+
+class Forbidden(Exception):
+    """The person may not do this; the message says who may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who acts, as verified by how they came: a session, Slack, a token.
+
+    `name` is what timelines show and what two-person rules compare.
+    """
+
+    name: str
+    role: Role
+
+    def must_be(self, role: Role) -> None:
+        """Raise `Forbidden` unless the person has the role's rights."""
+        if not self.role.includes(role):
+            raise Forbidden(f"{self.name} is a {self.role}; this takes a {role}")

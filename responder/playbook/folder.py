@@ -1,0 +1,261 @@
+"""The playbooks folder as one configuration, used only when all of it is right."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from responder import registry
+from responder.actions.base import Refers
+from responder.classify.areas import Areas, parse_areas
+from responder.playbook.model import Contact, DatabaseSpec, Playbook, StepSpec, SwitchSpec
+from responder.playbook.source import ConfigurationError, Problem, Source, read
+
+FILE = "file:"  # a text field that starts so is read from that file in the folder
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A playbook with the exact text a run will keep."""
+
+    playbook: Playbook
+    source: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that stands in the folder."""
+
+    folder: Path
+    areas: Areas
+    playbooks: Mapping[str, Pinned] = field(default_factory=dict)
+    switches: Mapping[str, SwitchSpec] = field(default_factory=dict)
+    databases: Mapping[str, DatabaseSpec] = field(default_factory=dict)
+    contacts: tuple[Contact, ...] = ()
+
+    def playbook_for(self, area: str) -> Pinned | None:
+        """The playbook that answers trouble in that area."""
+        for pinned in self.playbooks.values():
+            if pinned.playbook.area == area:
+                return pinned
+        return None
+
+    def contacts_for(self, area: str) -> tuple[Contact, ...]:
+        """Whom to turn to about that area."""
+        return tuple(
+            contact for contact in self.contacts if not contact.areas or area in contact.areas
+        )
+
+
+def load(folder: Path) -> Configuration:
+    """Read and check the whole folder.
+
+    Raises:
+        ConfigurationError: with every problem found, not only the first.
+    """
+    if not folder.is_dir():
+        raise ConfigurationError(
+            [Problem(str(folder), 1, 1, "no such folder; set RESPONDER_PLAYBOOKS to yours")]
+        )
+    return _Reader(folder).configuration()
+
+
+class _Reader:
+    """Collects problems while reading, so that one pass shows them all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.problems: list[Problem] = []
+        self.parts: dict[str, tuple[Source, Any]] = {}
+        self.playbooks: dict[str, tuple[Source, Pinned]] = {}
+
+    def configuration(self) -> Configuration:
+        for path in sorted(self.folder.glob("*.y*ml")):
+            try:
+                self._file(read(path))
+            except ConfigurationError as error:
+                self.problems += error.problems
+        if "areas" not in self.parts and not self.problems:
+            self._say(None, (), "no file has `areas:`; without areas no alert can be classified")
+        if not self.problems:
+            self._check_together()
+        if self.problems:
+            raise ConfigurationError(self.problems)
+        return Configuration(
+            folder=self.folder,
+            areas=self.parts["areas"][1],
+            playbooks={name: pinned for name, (_, pinned) in self.playbooks.items()},
+            switches=self._part("switches", {}),
+            databases=self._part("databases", {}),
+            contacts=tuple(self._part("contacts", ())),
+        )
+
+    def _file(self, source: Source) -> None:
+        content = dict(source.content)
+        if "playbook" in content:
+            self._playbook(source, content)
+            return
+        for key, value in content.items():
+            if key in self.parts:
+                first = self.parts[key][0].file
+                self._say(source, (key,), f"`{key}:` stands in {first} already; keep one")
+            elif key == "areas":
+                self._keep(source, key, lambda: parse_areas(value))  # noqa: B023 (called at once)
+            elif key in _PARTS:
+                self._keep(source, key, lambda: _PARTS[key].validate_python(value))  # noqa: B023
+            else:
+                known = ", ".join(["playbook", "areas", *_PARTS])
+                self._say(source, (key,), f"unknown `{key}:`; a file holds one of: {known}")
+
+    def _keep(self, source: Source, key: str, parse: Any) -> None:
+        try:
+            self.parts[key] = (source, parse())
+        except ValidationError as error:
+            self._say_all(source, (key,), error)
+
+    def _playbook(self, source: Source, content: dict[str, Any]) -> None:
+        included = list(self._include(source, content))
+        try:
+            playbook = Playbook.model_validate(content)
+        except ValidationError as error:
+            self._say_all(source, (), error)
+            return
+        if playbook.playbook in self.playbooks:
+            other = self.playbooks[playbook.playbook][0].file
+            self._say(source, ("playbook",), f"{other} has this name already; rename one")
+            return
+        text = "\n".join([source.text, *included])
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        self.playbooks[playbook.playbook] = (source, Pinned(playbook, source.text, digest))
+
+    def _include(self, source: Source, content: dict[str, Any]) -> Iterator[str]:
+        """Put the text of each `file:` field in its place, and give it for the digest."""
+        steps = content.get("steps")
+        for index, step in enumerate(steps if isinstance(steps, list) else []):
+            for key, value in step.items() if isinstance(step, dict) else ():
+                if isinstance(value, str) and value.startswith(FILE):
+                    path = (self.folder / value.removeprefix(FILE)).resolve()
+                    if not path.is_relative_to(self.folder.resolve()) or not path.is_file():
+                        self._say(source, ("steps", index, key), f"no such file here: {value}")
+                        continue
+                    step[key] = path.read_text(encoding="utf-8")
+                    yield step[key]
+
+    def _check_together(self) -> None:
+        areas: dict[str, str] = {}
+        for source, pinned in self.playbooks.values():
+            playbook = pinned.playbook
+            if playbook.area is not None:
+                if playbook.area not in self.parts["areas"][1].root:
+                    self._say(source, ("area",), f"there is no area {playbook.area}")
+                if playbook.area in areas:
+                    self._say(
+                        source, ("area",), f"{areas[playbook.area]} answers {playbook.area} already"
+                    )
+                areas[playbook.area] = source.file
+            for index, step in enumerate(playbook.steps):
+                self._check_step(source, index, step)
+            self._check_releases(source, playbook)
+        for name, spec in self._part("switches", {}).items():
+            self._check_switch(name, spec)
+
+    def _check_step(self, source: Source, index: int, step: StepSpec) -> None:
+        action = registry.find("actions").get(step.action)
+        if action is None:
+            known = ", ".join(sorted(registry.find("actions")))
+            self._say(
+                source, ("steps", index, "action"), f"no action {step.action}; there are: {known}"
+            )
+            return
+        try:
+            params = action.Params.model_validate(step.params)
+        except ValidationError as error:
+            self._say_all(source, ("steps", index), error)
+            return
+        for key, target in _references(params):
+            if target.to == "switch":
+                self._check_known(source, ("steps", index, key), "switches", getattr(params, key))
+            else:
+                self._check_known(source, ("steps", index, key), "databases", getattr(params, key))
+
+    def _check_known(
+        self, source: Source, location: tuple[str | int, ...], part: str, name: str
+    ) -> None:
+        if name not in self._part(part, {}):
+            known = ", ".join(sorted(self._part(part, {}))) or "none"
+            self._say(source, location, f"{name} is not in {part}.yaml, which has: {known}")
+
+    def _check_releases(self, source: Source, playbook: Playbook) -> None:
+        released = {
+            step.params.get("switch") for step in playbook.steps if step.action == "switch.release"
+        }
+        for index, step in enumerate(playbook.steps):
+            if step.action == "switch.hold" and step.params.get("switch") not in released:
+                self._say(
+                    source,
+                    ("steps", index),
+                    f"nothing releases {step.params.get('switch')} again; "
+                    "add a switch.release step with an approval",
+                )
+
+    def _check_switch(self, name: str, spec: SwitchSpec) -> None:
+        source = self.parts["switches"][0]
+        driver = registry.find("switches").get(spec.driver)
+        if driver is None:
+            known = ", ".join(sorted(registry.find("switches")))
+            self._say(
+                source,
+                ("switches", name, "driver"),
+                f"no driver {spec.driver}; there are: {known}",
+            )
+            return
+        try:
+            driver.Options.model_validate(spec.options)
+        except ValidationError as error:
+            self._say_all(source, ("switches", name), error)
+            return
+        if "database" in spec.options:
+            location = ("switches", name, "database")
+            self._check_known(source, location, "databases", spec.options["database"])
+
+    def _part(self, key: str, empty: Any) -> Any:
+        return self.parts[key][1] if key in self.parts else empty
+
+    def _say(self, source: Source | None, location: tuple[str | int, ...], text: str) -> None:
+        if source is None:
+            self.problems.append(Problem(str(self.folder), 1, 1, text))
+        else:
+            self.problems.append(source.problem(location, text))
+
+    def _say_all(
+        self, source: Source, prefix: tuple[str | int, ...], error: ValidationError
+    ) -> None:
+        for wrong in error.errors(include_url=False):
+            location = (*prefix, *wrong["loc"])
+            field_name = ".".join(str(part) for part in wrong["loc"])
+            text = wrong["msg"].removeprefix("Value error, ")
+            if wrong["type"] == "extra_forbidden":
+                text = "no such field here; check its spelling"
+            elif wrong["type"] == "missing":
+                text = "is missing"
+            self._say(source, location, f"{field_name}: {text}" if field_name else text)
+
+
+def _references(params: BaseModel) -> Iterator[tuple[str, Refers]]:
+    for name, info in type(params).model_fields.items():
+        for mark in info.metadata:
+            if isinstance(mark, Refers):
+                yield name, mark
+
+
+_PARTS: dict[str, TypeAdapter[Any]] = {
+    "switches": TypeAdapter(dict[str, SwitchSpec]),
+    "databases": TypeAdapter(dict[str, DatabaseSpec]),
+    "contacts": TypeAdapter(list[Contact]),
+}

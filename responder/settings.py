@@ -1,0 +1,113 @@
+"""Settings: secrets and addresses from the environment. Behaviour stands in playbooks/."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from responder.store.database import parse_url
+
+PREFIX = "RESPONDER_"
+_HTTP_URL = TypeAdapter(HttpUrl)
+
+
+class SettingsError(Exception):
+    """The environment is not usable; the message names each variable and how to mend it."""
+
+
+class Settings(BaseSettings):
+    """What the environment says. Every name has the prefix `RESPONDER_`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    public_url: str = ""
+    database_url: str = "sqlite:///responder.db"
+    playbooks: Path = Path("playbooks")
+    api_token: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    sentry_client_secret: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    slack_bot_token: SecretStr | None = None
+    slack_signing_secret: SecretStr | None = None
+    slack_api_url: str = "https://slack.com/api/"
+    slack_channel: str = "#incidents"
+    max_body_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
+    lease_seconds: float = Field(default=10.0, gt=0.5, le=300)
+
+    @field_validator("sentry_client_secret", mode="before")
+    @classmethod
+    def _several(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("api_token", "secret_key", "slack_bot_token", "slack_signing_secret")
+    @classmethod
+    def _blank_is_unset(cls, value: SecretStr | None) -> SecretStr | None:
+        return value if value is not None and value.get_secret_value().strip() else None
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        parse_url(value)
+        return value
+
+    @field_validator("public_url", "slack_api_url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if value:
+            _HTTP_URL.validate_python(value)
+        return value
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _ends_in_a_slash(cls, value: str) -> str:
+        return value.rstrip("/") + "/"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def base_url(self) -> str:
+        """The address people use, without a slash at its end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+
+def load() -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingsError: one line for each variable that can't be used.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        lines = [
+            f"  {PREFIX}{str(problem['loc'][0]).upper()}: {_plain(problem['msg'])}"
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+        raise SettingsError("These settings can't be used:\n" + "\n".join(lines)) from None
+    if settings.slack_bot_token and not settings.slack_signing_secret:
+        raise SettingsError(
+            "RESPONDER_SLACK_BOT_TOKEN is set but RESPONDER_SLACK_SIGNING_SECRET is not: "
+            "without it nobody's button presses can be trusted. It stands in your Slack "
+            "app's Basic Information."
+        )
+    return settings
+
+
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ")

@@ -1,0 +1,149 @@
+"""The database: units of work as plain functions, and one thing done at a time by name.
+
+Work is a synchronous function of a session, run off the event loop in one transaction. It
+can't await, so no transaction can be held open over somebody else's answer. On SQLite one
+thread writes, hence writers queue fairly and never meet a lock; on PostgreSQL a few do.
+docs/decisions/0002-units-of-work-on-threads.md has the measurements.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import zlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+from sqlmodel import Session
+
+T = TypeVar("T")
+Work = Callable[[Session], T]
+
+POSTGRES_THREADS = 4
+LOCK_CLASS = 0x7265  # keeps our advisory locks apart from anybody else's in the database
+
+
+def parse_url(text: str) -> URL:
+    """A `sqlite:///…` or `postgresql://…` URL with the driver we use filled in.
+
+    Raises:
+        ValueError: another kind of database, or not a URL; the message names what works.
+    """
+    try:
+        url = make_url(text)
+    except sa.exc.ArgumentError as error:
+        raise ValueError(f"not a database URL; try sqlite:///responder.db: {error}") from error
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        if not url.database or url.database == ":memory:":
+            raise ValueError("a SQLite database needs a file, for instance sqlite:///responder.db")
+        return url.set(drivername="sqlite")
+    if backend in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    raise ValueError(f"{backend} is not supported; use sqlite:///… or postgresql://…")
+
+
+class Store:
+    """Runs units of work on our own database."""
+
+    def __init__(self, url: str) -> None:
+        self.url = parse_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self._engine = sa.create_engine(self.url, connect_args={"check_same_thread": False})
+            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+            sa.event.listen(self._engine, "begin", _begin_immediate)
+        else:
+            self._engine = sa.create_engine(self.url, pool_size=10, pool_pre_ping=True)
+        self._reading = self._engine.execution_options(reading=True)
+        self._writers = ThreadPoolExecutor(1 if self.is_sqlite else POSTGRES_THREADS, "store-write")
+        self._readers = ThreadPoolExecutor(POSTGRES_THREADS, "store-read")
+        self._lockers = ThreadPoolExecutor(16, "store-lock")  # may wait long; never for work
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The engine, for migrations."""
+        return self._engine
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder a SQLite database is in; None on PostgreSQL."""
+        return Path(self.url.database or ".").absolute().parent if self.is_sqlite else None
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in a transaction and commit it; it is on disk when this returns."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._writers, functools.partial(self._commit, work)
+        )
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` in a transaction that writes nothing."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._readers, functools.partial(self._look, work)
+        )
+
+    @contextlib.asynccontextmanager
+    async def exclusive(self, name: str) -> AsyncIterator[None]:
+        """Hold the one lock of that name, across replicas, for as long as the block runs.
+
+        A process that dies lets go of it.
+        """
+        async with self._locks[name]:
+            if self.is_sqlite:
+                yield
+                return
+            loop = asyncio.get_running_loop()
+            connection = await loop.run_in_executor(self._lockers, self._engine.connect)
+            try:
+                await loop.run_in_executor(self._lockers, take_lock, connection, name)
+                yield
+            finally:
+                await loop.run_in_executor(None, connection.close)
+
+    def close(self) -> None:
+        """Finish the work under way and let go of every connection."""
+        self._writers.shutdown()
+        self._readers.shutdown()
+        self._lockers.shutdown(wait=False)
+        self._engine.dispose()
+
+    def _commit(self, work: Work[T]) -> T:
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            return work(session)
+
+    def _look(self, work: Work[T]) -> T:
+        with Session(self._reading, expire_on_commit=False) as session:
+            return work(session)
+
+
+def _prepare_sqlite(connection: object, _record: object) -> None:
+    connection.isolation_level = None  # type: ignore[attr-defined]  # we say BEGIN ourselves
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "busy_timeout=5000",
+        "foreign_keys=ON",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    # A writer that begins by reading could find, at its first write, that another process
+    # wrote meanwhile; taking the write lock at once makes it wait instead of fail.
+    reading = connection.get_execution_options().get("reading")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def take_lock(connection: sa.Connection, name: str) -> None:
+    """Take the named lock on PostgreSQL until the connection's transaction ends."""
+    key = zlib.crc32(name.encode()) - 2**31
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_CLASS, key)))
