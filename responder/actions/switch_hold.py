@@ -28,6 +28,15 @@ class SwitchHold:
 
     async def run(self, context: StepContext, params: SwitchHoldParams) -> Outcome:
         """Hold the switch."""
+        return await self._hold(context, params, read_first=False)
+
+    async def reconcile(self, context: StepContext, params: SwitchHoldParams) -> Outcome | None:
+        """Read the switch back, and pause it only if it is not paused."""
+        return await self._hold(context, params, read_first=True)
+
+    async def _hold(
+        self, context: StepContext, params: SwitchHoldParams, *, read_first: bool
+    ) -> Outcome:
         try:
             reading = await context.tools.switches.hold(
                 params.switch,
@@ -35,14 +44,11 @@ class SwitchHold:
                 by=RESPONDER,
                 reason=params.reason or context.incident_title,
                 incident_id=context.incident_id,
+                read_first=read_first,
             )
         except SwitchError as error:
             return Failed(f"{params.switch} could not be paused: {error}", again=True)
         return paused_or_failed(params.switch, reading)
-
-    async def reconcile(self, context: StepContext, params: SwitchHoldParams) -> Outcome | None:
-        """Placing the hold again is harmless, and the read-back tells whether it took."""
-        return await self.run(context, params)
 
 
 def paused_or_failed(switch: str, reading: Reading) -> Outcome:

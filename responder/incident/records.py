@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, func, select
 
 from responder.incident.lifecycle import IncidentState, NotAllowed, may_follow
+from responder.incident.times import duration
 from responder.store.tables import Hold, Incident, TimelineEntry
 
 RESPONDER = "responder"  # the actor of what we do ourselves
@@ -237,20 +238,3 @@ def incident_id(incident: Incident) -> int:
     """The id of a stored incident."""
     assert incident.id is not None
     return incident.id
-
-
-def duration(span: timedelta) -> str:
-    """A time span as people say it: `850 ms`, `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`."""
-    seconds = max(span.total_seconds(), 0.0)
-    if seconds < 1:
-        return f"{round(seconds * 1000)} ms"
-    whole = round(seconds)
-    for size, name, small, smaller in (
-        (86400, "d", 3600, "h"),
-        (3600, "h", 60, "min"),
-        (60, "min", 1, "s"),
-    ):
-        if whole >= size:
-            rest = whole % size // small
-            return f"{whole // size} {name}" + (f" {rest} {smaller}" if rest else "")
-    return f"{whole} s"

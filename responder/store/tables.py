@@ -75,6 +75,7 @@ class Decision(SQLModel, table=True):
     found_in: str | None = None
     title: str = ""
     event_id: str | None = Field(default=None, index=True)
+    issue_id: str | None = Field(default=None, index=True)
     count: int | None = None
     threshold: str | None = None
     incident_id: int | None = Field(default=None, foreign_key="incidents.id", index=True)
@@ -173,6 +174,7 @@ class Step(SQLModel, table=True):
     spec: dict[str, Any] = _json(default_factory=dict)
     state: str
     attempts: int = 0
+    round: int = 0  # of asking for approval: a person's retry asks anew
     key: str = Field(unique=True)
     started_at: datetime | None = _at(default=None)
     finished_at: datetime | None = _at(default=None)

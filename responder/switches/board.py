@@ -32,9 +32,18 @@ class SwitchBoard:
         return sorted(self._drivers)
 
     async def hold(
-        self, switch: str, *, key: str, by: str, reason: str, incident_id: int | None
+        self,
+        switch: str,
+        *,
+        key: str,
+        by: str,
+        reason: str,
+        incident_id: int | None,
+        read_first: bool = False,
     ) -> Reading:
         """Place a hold, pause the switch and read it back. Repeating a key places nothing new.
+
+        With `read_first`, as after a crash, a switch that reads back paused is left alone.
 
         Raises:
             SwitchError: the hold stands but the pause could not be applied or read back.
@@ -56,7 +65,7 @@ class SwitchBoard:
                 )
 
         await self._store.write(place)
-        return await self._settle(switch, driver, key=key, reason=reason)
+        return await self._settle(switch, driver, key=key, reason=reason, read_first=read_first)
 
     async def release(
         self, switch: str, *, key: str, by: str, reason: str, incident_id: int | None
@@ -81,17 +90,6 @@ class SwitchBoard:
         await self._store.write(lift)
         return await self._settle(switch, driver, key=key, reason=reason)
 
-    async def reconcile(self, switch: str, *, key: str, reason: str) -> Reading:
-        """Find out what a switch is, and apply what is wanted only where it differs."""
-        driver = self._driver(switch)
-        wanted = await self._wanted(switch)
-        async with self._store.exclusive(f"switch:{switch}"):
-            reading = await driver.read()
-            if reading.state is wanted and reading.confirmed:
-                await self._record(switch, reading)
-                return reading
-        return await self._settle(switch, driver, key=key, reason=reason)
-
     async def read(self, switch: str) -> Reading:
         """What the switch is now, by its driver's word, recorded."""
         driver = self._driver(switch)
@@ -110,12 +108,16 @@ class SwitchBoard:
         holds = await self._store.read(lambda session: len(standing(session, switch)))
         return SwitchState.PAUSED if holds else SwitchState.RUNNING
 
-    async def _settle(self, switch: str, driver: Driver, *, key: str, reason: str) -> Reading:
+    async def _settle(
+        self, switch: str, driver: Driver, *, key: str, reason: str, read_first: bool = False
+    ) -> Reading:
         async with self._store.exclusive(f"switch:{switch}"):
             wanted = await self._wanted(switch)
             change = driver.pause if wanted is SwitchState.PAUSED else driver.resume
             try:
-                reading = await change(reason=reason, key=f"{key}:{wanted}")
+                reading = await driver.read() if read_first else None
+                if reading is None or reading.state is not wanted or not reading.confirmed:
+                    reading = await change(reason=reason, key=f"{key}:{wanted}")
             except SwitchError as error:
                 await self._record(
                     switch, Reading(SwitchState.UNKNOWN, confirmed=False, detail=str(error))

@@ -1,0 +1,201 @@
+"""The service as an object: what it is made of, and how it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any
+
+import httpx
+import structlog
+
+from responder import local, registry
+from responder.actions.base import Tools
+from responder.chat.base import Chat
+from responder.chat.sender import Sender
+from responder.chat.views import Views
+from responder.clock.schedule import Clock
+from responder.databases import Databases
+from responder.desk import Desk
+from responder.journey import Journey
+from responder.playbook.folder import Configuration, load
+from responder.playbook.model import SwitchSpec
+from responder.playbook.runner import Runner
+from responder.receive.intake import Intake
+from responder.receive.source import Source
+from responder.settings import Settings, SettingsError
+from responder.store import lock
+from responder.store.database import Store
+from responder.store.migrate import upgrade
+from responder.switches.base import Driver, Reach
+from responder.switches.board import SwitchBoard
+
+log = structlog.get_logger()
+
+RESTART_SECONDS = 1.0
+
+
+def utcnow() -> datetime:
+    """The present moment. The one place where the clock is read."""
+    return datetime.now(UTC)
+
+
+class Responder:
+    """Everything that runs in one process. Use it as an async context manager.
+
+    Args:
+        settings: the environment, read.
+        environment: where the URLs of the app's databases are looked up.
+
+    Raises:
+        SettingsError, ConfigurationError: at once, before anything is started.
+    """
+
+    def __init__(
+        self, settings: Settings, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.settings = settings
+        self.secrets = local.secrets_of(settings)
+        self.configuration = load(settings.playbooks)
+        self.now = utcnow
+        self.store = Store(settings.database_url)
+        self.sources: dict[str, Source] = {
+            name: source() for name, source in registry.find("sources").items()
+        }
+        self.http = httpx.AsyncClient(timeout=5.0, follow_redirects=False)
+        self.databases = _databases(self.configuration, environment or os.environ)
+        self.switches = SwitchBoard(
+            self.store, _drivers(self.configuration, self.databases, self.http), now=self.now
+        )
+        self.chat = _chat(settings)
+        self.views = Views(settings.base_url, self._contact_lines)
+        self.sender = Sender(self.store, self.chat, self.views, now=self.now)
+        self.runner = Runner(
+            self.store,
+            Tools(self.store, self.switches, self.databases),
+            owner=f"{socket.gethostname()}:{os.getpid()}",
+            lease=timedelta(seconds=settings.lease_seconds),
+            now=self.now,
+            changed=self.sender.wake,
+        )
+        self.desk = Desk(
+            self.store, self.switches, self._configured, now=self.now, changed=self._wake
+        )
+        self.journey = Journey(
+            self.store, self.sources, self._configured, now=self.now, decided=self._wake
+        )
+        self.intake = Intake(self.store, stored=self.journey.wake)
+        self.clock = Clock(self.store, now=self.now)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._only_one: lock.FileLock | None = None
+
+    async def __aenter__(self) -> Responder:
+        self._only_one = lock.only_one(self.store)
+        await asyncio.to_thread(upgrade, self.store)
+        await self.databases.warm()
+        for name, run in (
+            ("intake", self.intake.run),
+            ("journey", self.journey.run),
+            ("runner", self.runner.run),
+            ("sender", self.sender.run),
+        ):
+            self._tasks[name] = asyncio.create_task(_forever(name, run), name=name)
+        self.clock.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.clock.stop()
+        # Intake first: what was promised to a caller is stored before we go.
+        for task in self._tasks.values():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await self.chat.close()
+        await self.databases.close()
+        await self.http.aclose()
+        await asyncio.to_thread(self.store.close)
+        if self._only_one is not None:
+            self._only_one.release()
+
+    def troubles(self) -> list[str]:
+        """What keeps this process from doing its work; empty when it is ready."""
+        dead = [f"{name} is not running" for name, task in self._tasks.items() if task.done()]
+        if not self._tasks:
+            dead.append("not started")
+        if not self.clock.running:
+            dead.append("the scheduler is not running")
+        return dead
+
+    def _configured(self) -> Configuration:
+        return self.configuration
+
+    def _wake(self) -> None:
+        self.runner.wake()
+        self.journey.wake()
+        self.sender.wake()
+
+    def _contact_lines(self, area: str) -> tuple[str, ...]:
+        return tuple(f"{one.name}: {one.reach}" for one in self.configuration.contacts_for(area))
+
+
+async def _forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("task.failed", task=name)
+        await asyncio.sleep(RESTART_SECONDS)
+
+
+def _databases(configuration: Configuration, environment: Mapping[str, str]) -> Databases:
+    variables = {name: spec.url_from for name, spec in configuration.databases.items()}
+    urls = {name: environment.get(variable) for name, variable in variables.items()}
+    return Databases(urls, variables)
+
+
+def _drivers(
+    configuration: Configuration, databases: Databases, http: httpx.AsyncClient
+) -> dict[str, Driver]:
+    reach = Reach(databases=databases, http=http)
+    return {
+        name: _driver(name, spec, databases, reach)
+        for name, spec in configuration.switches.items()
+    }
+
+
+def _driver(name: str, spec: SwitchSpec, databases: Databases, reach: Reach) -> Driver:
+    kinds: dict[str, Any] = registry.find("switches")
+    database = spec.options.get("database")
+    if spec.until_configured and database and not databases.configured(database):
+        builtin: Driver = kinds[spec.until_configured](
+            name, kinds[spec.until_configured].Options(), reach
+        )
+        return builtin
+    kind = kinds[spec.driver]
+    driver: Driver = kind(name, kind.Options.model_validate(spec.options), reach)
+    return driver
+
+
+def _chat(settings: Settings) -> Chat:
+    chats: dict[str, Any] = registry.find("chats")
+    chat: Chat
+    if settings.slack_bot_token is None:
+        chat = chats["console"]()
+    else:
+        chat = chats["slack"](
+            settings.slack_bot_token.get_secret_value(),
+            settings.slack_channel,
+            settings.slack_api_url,
+        )
+    return chat
+
+
+__all__ = ["Responder", "SettingsError", "utcnow"]

@@ -1,0 +1,66 @@
+"""What chat should show, as rows. Part of the unit of work that made it true."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlmodel import Session, col, select, update
+
+from responder.store.tables import ChatMessage
+
+CARD, CHECKLIST, APPROVAL, NOTE = "card", "checklist", "approval", "note"
+
+
+def card(session: Session, incident_id: int, *, now: datetime) -> None:
+    """Have the incident's card shown."""
+    _want(session, f"card:{incident_id}", CARD, incident_id, now=now)
+
+
+def checklist(session: Session, incident_id: int, step_id: int, *, now: datetime) -> None:
+    """Have a checklist shown."""
+    _want(session, f"checklist:{step_id}", CHECKLIST, incident_id, step_id=step_id, now=now)
+
+
+def approval(
+    session: Session, incident_id: int, step_id: int, round_: int, *, now: datetime
+) -> None:
+    """Have a question for approval shown; each round of asking is a message of its own."""
+    _want(session, f"approval:{step_id}:{round_}", APPROVAL, incident_id, step_id=step_id, now=now)
+
+
+def news(session: Session, incident_id: int, key: str, text: str, *, now: datetime) -> None:
+    """Have a line of news shown in the incident's thread, once for each key."""
+    _want(session, f"note:{incident_id}:{key}", NOTE, incident_id, text=text, now=now)
+
+
+def refresh(session: Session, incident_id: int, *, now: datetime) -> None:
+    """Have every message about the incident that changes with it brought up to date."""
+    session.execute(
+        update(ChatMessage)
+        .where(col(ChatMessage.incident_id) == incident_id, col(ChatMessage.kind) != NOTE)
+        .values(wanted=ChatMessage.wanted + 1)
+    )
+
+
+def _want(
+    session: Session,
+    key: str,
+    kind: str,
+    incident_id: int,
+    *,
+    step_id: int | None = None,
+    text: str = "",
+    now: datetime,
+) -> None:
+    if session.exec(select(ChatMessage).where(ChatMessage.key == key)).first() is None:
+        session.add(
+            ChatMessage(
+                key=key,
+                kind=kind,
+                incident_id=incident_id,
+                step_id=step_id,
+                text=text,
+                due_at=now,
+                created_at=now,
+            )
+        )

@@ -1,0 +1,167 @@
+"""Makes chat agree with the rows: posts what is new, updates what is behind, loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlmodel import Session, col, select
+
+from responder import faults
+from responder.chat.base import Chat, ChatError, Message
+from responder.chat.outbox import CARD
+from responder.chat.views import Views
+from responder.incident import records
+from responder.store.database import Store
+from responder.store.tables import ChatMessage
+
+log = structlog.get_logger()
+
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=2)
+PACE = timedelta(seconds=1)  # between two updates of one message: changes meanwhile are one
+ASK_BEFORE = timedelta(minutes=10)  # how long before an attempt a lost message may be found
+BATCH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    row: ChatMessage
+    message: Message
+    thread: dict[str, Any] | None
+
+
+class Sender:
+    """A loop over the messages that are behind. It can be killed at any time."""
+
+    def __init__(
+        self, store: Store, chat: Chat, views: Views, *, now: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._chat = chat
+        self._views = views
+        self._now = now
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look at once; somebody wants something said."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Send for ever."""
+        while True:
+            self._woken.clear()
+            # One sender at a time, so that a message's order is kept across replicas.
+            async with self._store.exclusive("chat"):
+                sent = await self._round()
+            if not sent:
+                await self._rest()
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(0.5):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    async def _round(self) -> int:
+        now = self._now()
+        work = await self._store.read(lambda session: self._due(session, now))
+        for one in work:
+            await self._send(one)
+        return len(work)
+
+    def _due(self, session: Session, now: datetime) -> list[_Work]:
+        rows = session.exec(
+            select(ChatMessage)
+            .where(
+                col(ChatMessage.sent) < col(ChatMessage.wanted), col(ChatMessage.due_at) <= now
+            )
+            .order_by(col(ChatMessage.ref).is_not(None), col(ChatMessage.id))
+            .limit(BATCH)
+        )
+        return [_Work(row, self._views.of(session, row), _thread(session, row)) for row in rows]
+
+    async def _send(self, work: _Work) -> None:
+        row = work.row
+        try:
+            if row.ref is not None:
+                await self._chat.update(row.ref, work.message)
+                ref = row.ref
+            else:
+                ref = await self._post(work)
+        except ChatError as error:
+            await self._failed(row, error)
+            return
+        faults.point("chat.sent")
+        await self._sent(row, ref)
+
+    async def _post(self, work: _Work) -> dict[str, Any]:
+        row = work.row
+        if row.attempted_at is not None:
+            # An earlier attempt may have arrived without our hearing of it.
+            found = await self._chat.find(row.key, row.attempted_at - ASK_BEFORE, work.thread)
+            if found is not None:
+                await self._chat.update(found, work.message)
+                return found
+        await self._store.write(lambda session: _attempt(session, row, self._now()))
+        return await self._chat.post(row.key, work.message, work.thread)
+
+    async def _sent(self, row: ChatMessage, ref: dict[str, Any]) -> None:
+        now = self._now()
+
+        def work(session: Session) -> None:
+            stored = session.get_one(ChatMessage, row.id)
+            stored.ref, stored.sent, stored.attempts, stored.error = ref, row.wanted, 0, None
+            stored.due_at = now + PACE
+            session.add(stored)
+            if row.error is not None:
+                self._tell(session, row, now, "chat-back", f"{self._chat.name} works again")
+
+        await self._store.write(work)
+
+    async def _failed(self, row: ChatMessage, error: ChatError) -> None:
+        now = self._now()
+        log.warning("chat.refused", message=row.key, error=str(error))
+
+        def work(session: Session) -> None:
+            stored = session.get_one(ChatMessage, row.id)
+            stored.attempts += 1
+            stored.error = str(error)[:1000]
+            wait = min(FIRST_WAIT * 2 ** min(stored.attempts - 1, 10), LONGEST_WAIT)
+            if error.permanent:
+                wait = LONGEST_WAIT
+            if error.retry_after is not None:
+                wait = timedelta(seconds=error.retry_after)
+            stored.due_at = now + wait
+            session.add(stored)
+            if row.error is None:
+                text = f"{self._chat.name} did not take the {row.kind}: {error}; trying again"
+                self._tell(session, row, now, "chat-failed", text)
+
+        await self._store.write(work)
+
+    def _tell(
+        self, session: Session, row: ChatMessage, now: datetime, kind: str, text: str
+    ) -> None:
+        records.note(
+            session, row.incident_id, at=now, actor=records.RESPONDER, kind=kind, text=text
+        )
+
+
+def _attempt(session: Session, row: ChatMessage, now: datetime) -> None:
+    stored = session.get_one(ChatMessage, row.id)
+    stored.attempted_at = row.attempted_at or now
+    session.add(stored)
+
+
+def _thread(session: Session, row: ChatMessage) -> dict[str, Any] | None:
+    card = session.exec(
+        select(ChatMessage).where(
+            ChatMessage.incident_id == row.incident_id, ChatMessage.kind == CARD
+        )
+    ).first()
+    return card.ref if card else None

@@ -1,0 +1,93 @@
+"""responder incidents, post-mortem and replay: what happened, and sending it through again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+
+from responder.cli.client import NotRunning, fail, service
+
+AS_JSON = typer.Option(False, "--json", help="Print what a script would read.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command(epilog="Example: responder incidents --state open --json")(incidents)
+    app.command("post-mortem", epilog="Example: responder post-mortem 3 > incident-3.md")(
+        post_mortem
+    )
+    app.command(epilog="Example: responder replay 42")(replay)
+
+
+def incidents(
+    state: str = typer.Option("", help="open, acknowledged, mitigated or resolved."),
+    area: str = typer.Option("", help="Only this area."),
+    as_json: bool = AS_JSON,
+) -> None:
+    """List incidents, newest first."""
+    found = _get("/incidents", state=state, area=area)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    if not found["items"]:
+        typer.echo("No incidents. Try `responder demo`, or point Sentry at the webhook address.")
+        return
+    table = Table("id", "severity", "area", "state", "alerts", "opened", "title")
+    for one in found["items"]:
+        table.add_row(
+            str(one["id"]),
+            one["severity"],
+            one["area"],
+            one["state"],
+            str(one["alerts"]),
+            one["opened_at"][:19].replace("T", " "),
+            one["title"],
+        )
+    Console().print(table)
+
+
+def post_mortem(
+    number: int = typer.Argument(0, help="Which one; without it, all are listed."),
+    as_json: bool = AS_JSON,
+) -> None:
+    """List post-mortems, or print one as Markdown."""
+    found = _get(f"/post-mortems/{number}" if number else "/post-mortems")
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    elif number:
+        console = Console()
+        if console.is_terminal:
+            console.print(Markdown(found["body"]))
+        else:
+            typer.echo(found["body"])
+    elif not found["items"]:
+        typer.echo("No post-mortems yet: one is drafted when an incident is resolved.")
+    else:
+        table = Table("id", "incident", "severity", "area", "state", "title")
+        for one in found["items"]:
+            table.add_row(
+                *(str(one[name]) for name in ("id", "incident", "severity", "area", "state")),
+                one["title"],
+            )
+        Console().print(table)
+
+
+def replay(number: int, as_json: bool = AS_JSON) -> None:
+    """Send a stored delivery through again. A replay never acts without asking."""
+    try:
+        answer = service().post(f"/deliveries/{number}/replay")
+    except NotRunning as error:
+        raise fail(error) from None
+    typer.echo(json.dumps(answer) if as_json else f"Sent through again as delivery {answer['id']}")
+
+
+def _get(path: str, **query: str) -> Any:
+    try:
+        return service().get(path, **query)
+    except NotRunning as error:
+        raise fail(error) from None

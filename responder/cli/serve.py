@@ -1,0 +1,117 @@
+"""responder serve, sign-in and db upgrade: running the service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+
+import typer
+import uvicorn
+
+from responder import local, log
+from responder.app import Responder, utcnow
+from responder.people.roles import Person, Role
+from responder.settings import Settings, SettingsError, load
+from responder.store.database import Store
+from responder.store.migrate import upgrade
+from responder.web import create_app
+from responder.web.auth import SignIn
+
+GRACE_SECONDS = 10
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command(epilog="Example: RESPONDER_PORT=9000 responder serve")(serve)
+    app.command("sign-in", epilog="Example: responder sign-in --as 'Rosa Okafor'")(sign_in)
+    database = typer.Typer(help="The database's shape.", no_args_is_help=True)
+    database.command("upgrade", epilog="Example: responder db upgrade")(db_upgrade)
+    app.add_typer(database, name="db")
+
+
+def serve() -> None:
+    """Start the service. Settings come from RESPONDER_… variables; none is needed to try it."""
+    settings = load()
+    log.configure(pretty=sys.stderr.isatty())
+    listening = _listen(settings)
+    settings = settings.model_copy(update={"port": listening.getsockname()[1]})
+    asyncio.run(_serve(Responder(settings), listening))
+
+
+def sign_in(
+    name: str = typer.Option("local admin", "--as", help="Whose name the timeline shows."),
+    role: Role = typer.Option(Role.ADMIN, help="What they may do."),
+) -> None:
+    """Print a one-time link that signs a person in to the pages."""
+    settings = load()
+    store = Store(settings.database_url)
+    upgrade(store)
+    try:
+        link = asyncio.run(_link(store, settings, Person(name, role)))
+    finally:
+        store.close()
+    typer.echo(link)
+
+
+def db_upgrade() -> None:
+    """Bring the database up to date. `serve` does this by itself."""
+    settings = load()
+    store = Store(settings.database_url)
+    upgrade(store)
+    store.close()
+    typer.echo(f"{store.url.render_as_string(hide_password=True)} is up to date")
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        listening.close()
+        raise SettingsError(
+            f"can't listen on {settings.host}:{settings.port}: {error.strerror}. Is another "
+            "responder running? Set RESPONDER_PORT to a free port."
+        ) from None
+    return listening
+
+
+async def _serve(responder: Responder, listening: socket.socket) -> None:
+    config = uvicorn.Config(
+        create_app(responder),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.01)
+    if server.started:
+        await _say_where(responder)
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+    if not server.started:
+        raise typer.Exit(1)
+
+
+async def _say_where(responder: Responder) -> None:
+    settings = responder.settings
+    typer.echo(f"responder is ready at {settings.base_url}")
+    typer.echo(f"  webhooks  POST {settings.base_url}/webhooks/sentry")
+    if responder.secrets.local:
+        link = await _link(responder.store, settings, Person("local admin", Role.ADMIN))
+        typer.echo(f"  sign in   {link} (once, within 30 minutes)")
+        typer.echo(f"  local mode: secrets are kept in {local.secrets_path(settings)}")
+        typer.echo("  next      responder demo (in another terminal) shows the whole story")
+    sys.stdout.flush()
+
+
+async def _link(store: Store, settings: Settings, person: Person) -> str:
+    signing = SignIn(local.secrets_of(settings).secret_key)
+    token = await store.write(lambda session: signing.new_link(session, person, now=utcnow()))
+    return f"{settings.base_url}/sign-in?token={token}"

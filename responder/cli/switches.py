@@ -1,0 +1,173 @@
+"""responder hold, release and switches: pausing by hand, and what that needs."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import typer
+
+from responder.app import Responder
+from responder.cli.client import NotRunning, Service, fail, service
+from responder.people.roles import Person, Role
+from responder.playbook.folder import Configuration, load
+from responder.settings import load as load_settings
+from responder.store.migrate import upgrade
+from responder.switches import install as switch_sql
+from responder.switches.base import Reading, SwitchError
+from responder.switches.postgres import PostgresDriver
+
+REASON = typer.Option(..., "--reason", help="Why; shown wherever the hold is.")
+AS_JSON = typer.Option(False, "--json", help="Print what a script would read.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command(epilog="Example: responder hold credit-transactions --reason 'odd balances'")(hold)
+    app.command(epilog="Example: responder release credit-transactions --reason 'checked'")(release)
+    group = typer.Typer(help="The switches themselves.", no_args_is_help=True)
+    group.command("list", epilog="Example: responder switches list")(list_)
+    group.command("install", epilog="Example: responder switches install credit-transactions")(
+        install
+    )
+    group.command("uninstall", epilog="Example: responder switches uninstall credit-transactions")(
+        uninstall
+    )
+    app.add_typer(group, name="switches")
+
+
+def hold(switch: str, reason: str = REASON, as_json: bool = AS_JSON) -> None:
+    """Pause a switch by hand, with no incident. Works even when the service is down."""
+    _change(
+        "hold", switch, reason, as_json, lambda r, person: r.desk.hold(switch, person, reason)
+    )
+
+
+def release(
+    switch: str,
+    reason: str = REASON,
+    incident: int = typer.Option(0, help="Lift this incident's hold instead of yours."),
+    as_json: bool = AS_JSON,
+) -> None:
+    """Lift the holds placed by hand; the switch resumes if no other hold stands."""
+    _change(
+        "release",
+        switch,
+        reason,
+        as_json,
+        lambda r, person: r.desk.release(switch, person, reason, incident or None),
+        incident=incident or None,
+    )
+
+
+def list_(as_json: bool = AS_JSON) -> None:
+    """Show every switch and who holds it."""
+    try:
+        found = service().get("/switches")
+    except NotRunning as error:
+        raise fail(error) from None
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for one in found["items"]:
+        sure = "" if one["confirmed"] else " (not confirmed)"
+        typer.echo(f"{one['name']}: {one['state']}{sure}; {one['detail']}")
+        for held in one["holds"]:
+            about = f"incident {held['incident']}" if held["incident"] else "by hand"
+            typer.echo(f"  held by {held['by']} ({about}) since {held['since']}: {held['reason']}")
+
+
+def install(
+    switch: str,
+    yes: bool = typer.Option(False, "--yes", help="Do not ask."),
+) -> None:
+    """Install a switch in the app's database, after showing the SQL that will run."""
+    _with_sql(switch, yes, "install")
+
+
+def uninstall(
+    switch: str,
+    yes: bool = typer.Option(False, "--yes", help="Do not ask."),
+) -> None:
+    """Take a switch out of the app's database again, after showing the SQL that will run."""
+    _with_sql(switch, yes, "uninstall")
+
+
+def _change(
+    verb: str,
+    switch: str,
+    reason: str,
+    as_json: bool,
+    directly: Callable[[Responder, Person], Awaitable[Reading]],
+    **more: Any,
+) -> None:
+    extra = {key: value for key, value in more.items() if value is not None}
+    there = Service()
+    try:
+        answer = there.post(f"/switches/{switch}/{verb}", reason=reason, **extra)
+    except NotRunning as error:
+        typer.echo(f"{error}\nDoing it from here instead.", err=True)
+        answer = asyncio.run(_directly(directly))
+    if as_json:
+        typer.echo(json.dumps(answer))
+    else:
+        typer.echo(f"{switch} is {answer['state']}: {answer['detail']}")
+
+
+async def _directly(act: Callable[[Responder, Person], Awaitable[Reading]]) -> dict[str, Any]:
+    """Act with no service: containment must not need one."""
+    responder = Responder(load_settings())
+    await asyncio.to_thread(upgrade, responder.store)
+    try:
+        reading = await act(responder, Person(getpass.getuser(), Role.ADMIN))
+    except SwitchError as error:
+        typer.echo(f"The hold is recorded, but: {error}", err=True)
+        raise typer.Exit(1) from None
+    finally:
+        await responder.databases.close()
+        await responder.http.aclose()
+        responder.store.close()
+    return {"state": reading.state.value, "confirmed": reading.confirmed, "detail": reading.detail}
+
+
+def _with_sql(switch: str, yes: bool, verb: str) -> None:
+    configuration = load(load_settings().playbooks)
+    options = _postgres_options(configuration, switch)
+    folder = configuration.folder
+    typer.echo(switch_sql.plan(switch, options, folder, verb=verb))
+    typer.echo(f"\nThis runs in the database {options.database}.", err=True)
+    if not yes and not typer.confirm("Run it?", err=True):
+        raise typer.Exit(1)
+    asyncio.run(_run_sql(switch, options, configuration, verb))
+    typer.echo(f"{switch}: {verb} done")
+
+
+async def _run_sql(
+    switch: str, options: PostgresDriver.Options, configuration: Configuration, verb: str
+) -> None:
+    responder = Responder(load_settings())
+    act = switch_sql.install if verb == "install" else switch_sql.uninstall
+    try:
+        await act(responder.databases, switch, options, configuration.folder)
+    except SwitchError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    finally:
+        await responder.databases.close()
+        await responder.http.aclose()
+        responder.store.close()
+
+
+def _postgres_options(configuration: Configuration, switch: str) -> PostgresDriver.Options:
+    spec = configuration.switches.get(switch)
+    if spec is None:
+        known = ", ".join(sorted(configuration.switches)) or "none"
+        typer.echo(f"there is no switch {switch}; switches.yaml has: {known}", err=True)
+        raise typer.Exit(1)
+    if spec.driver != "postgres":
+        typer.echo(f"{switch} is driven by {spec.driver}, which needs no installing", err=True)
+        raise typer.Exit(1)
+    return PostgresDriver.Options.model_validate(spec.options)

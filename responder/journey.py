@@ -1,0 +1,297 @@
+"""A delivery's journey: from the stored webhook to its one recorded decision.
+
+Out of the request, in the order of arrival: the delivery is normalised to an alert, classified
+to an area, counted against its threshold, and when that is breached it opens an incident,
+whose playbook starts to run. All of it is one transaction, so a crash leaves the delivery
+either undecided, to be taken up again, or decided with everything that follows from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from responder import faults
+from responder.chat import outbox
+from responder.classify.areas import Area, Match, classify
+from responder.classify.thresholds import breached
+from responder.incident import counts, records
+from responder.playbook.begin import begin
+from responder.playbook.folder import Configuration
+from responder.playbook.model import Mode
+from responder.receive.alert import Alert, Signal
+from responder.receive.source import NotUnderstood, Source
+from responder.store.database import Store
+from responder.store.tables import Decision, Delivery, Incident
+
+log = structlog.get_logger()
+
+BATCH = 100
+SAFETY_NET = 1.0  # seconds between looks when nobody woke us
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision before it is a row."""
+
+    outcome: str
+    reason: str
+    match: Match | None = None
+    count: int | None = None
+    threshold: str | None = None
+    incident_id: int | None = None
+
+
+class Journey:
+    """Decides every delivery, exactly once.
+
+    Args:
+        configuration: gives the configuration in force.
+        decided: called after each commit, to wake runs and chat.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sources: Mapping[str, Source],
+        configuration: Callable[[], Configuration],
+        *,
+        now: Callable[[], datetime],
+        decided: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._sources = sources
+        self._configuration = configuration
+        self._now = now
+        self._decided = decided
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look at once; a delivery was stored."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Decide for ever."""
+        while True:
+            self._woken.clear()
+            try:
+                while await self._store.write(self._batch):
+                    faults.point("delivery.decided")
+                    self._decided()
+            except Exception:
+                log.exception("journey.failed")  # nothing was decided; looked at again below
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SAFETY_NET):
+                    await self._woken.wait()
+
+    def _batch(self, session: Session) -> int:
+        deliveries = session.exec(
+            select(Delivery)
+            .where(col(Delivery.decided_at).is_(None))
+            .order_by(col(Delivery.id))
+            .limit(BATCH)
+            .with_for_update(skip_locked=True)
+        ).all()
+        configuration = self._configuration()
+        for delivery in deliveries:
+            self._decide(session, delivery, configuration)
+        return len(deliveries)
+
+    def _decide(
+        self, session: Session, delivery: Delivery, configuration: Configuration
+    ) -> None:
+        now = self._now()
+        alert: Alert | None = None
+        try:
+            # A savepoint: one delivery that breaks us must not keep the others undecided.
+            with session.begin_nested():
+                alert = self._alert(delivery)
+                verdict = decide(session, delivery, alert, configuration, now=now)
+        except NotUnderstood as error:
+            verdict = Verdict("not_understood", str(error))
+        except IntegrityError:
+            raise  # another replica was quicker; the whole batch is looked at again
+        except Exception as error:
+            log.exception("journey.broke", delivery=delivery.id)
+            verdict = Verdict("failed", f"{type(error).__name__}: {error}"[:500])
+        assert delivery.id is not None
+        match = verdict.match
+        session.add(
+            Decision(
+                delivery_id=delivery.id,
+                at=now,
+                outcome=verdict.outcome,
+                reason=verdict.reason,
+                area=match.area if match else None,
+                environment=alert.environment if alert else None,
+                path=match.path if match else None,
+                found_in=match.found_in if match else None,
+                title=alert.title if alert else "",
+                event_id=(alert.event_id or None) if alert else None,
+                issue_id=(alert.issue_id or None) if alert else None,
+                count=verdict.count,
+                threshold=verdict.threshold,
+                incident_id=verdict.incident_id,
+            )
+        )
+        delivery.decided_at = now
+        session.add(delivery)
+        session.flush()
+
+    def _alert(self, delivery: Delivery) -> Alert:
+        return self._sources[delivery.source].normalise(
+            delivery.resource, json.loads(delivery.body)
+        )
+
+
+def decide(
+    session: Session,
+    delivery: Delivery,
+    alert: Alert,
+    configuration: Configuration,
+    *,
+    now: datetime,
+) -> Verdict:
+    """What one alert means, with everything that follows from it written in the session."""
+    match alert.signal:
+        case Signal.TEST:
+            return Verdict("test", "a test notification; it arrived, and starts nothing")
+        case Signal.UNKNOWN:
+            what = f"{alert.resource} {alert.action}".strip()
+            return Verdict("kept", f"no rule knows what to do with {what}; kept to be looked at")
+        case Signal.RESOLVED | Signal.NOTE:
+            return _noted(session, alert, now=now)
+        case Signal.FIRING:
+            return _fired(session, delivery, alert, configuration, now=now)
+
+
+def _noted(session: Session, alert: Alert, *, now: datetime) -> Verdict:
+    incident_id = _incident_of_issue(session, alert)
+    what = f"{alert.resource} {alert.action}"
+    if incident_id is None:
+        return Verdict("kept", f"{what}, about no incident of ours")
+    text = f"Sentry: {what}" + (alert.actor and f" by {alert.actor}")
+    records.note(
+        session, incident_id, at=now, actor=records.RESPONDER, kind="sentry", text=text
+    )
+    return Verdict("noted", f"{what}, noted on the timeline", incident_id=incident_id)
+
+
+def _incident_of_issue(session: Session, alert: Alert) -> int | None:
+    if not alert.issue_id:
+        return None
+    return session.exec(
+        select(Decision.incident_id)
+        .where(Decision.issue_id == alert.issue_id, col(Decision.incident_id).is_not(None))
+        .order_by(col(Decision.delivery_id).desc())
+    ).first()
+
+
+def _fired(
+    session: Session,
+    delivery: Delivery,
+    alert: Alert,
+    configuration: Configuration,
+    *,
+    now: datetime,
+) -> Verdict:
+    match = classify(alert, configuration.areas)
+    area = configuration.areas.root[match.area]
+    if area.environments is not None and alert.environment not in area.environments:
+        named = ", ".join(area.environments)
+        return Verdict("other_environment", f"only {named} counts for {match.area}", match)
+    if delivery.replay_of is None and _seen(session, alert):
+        # One event may come through two alert rules, or as error and event_alert: count it once.
+        incident = _open_incident(session, match.area, alert)
+        return Verdict("same_event", "this event has been counted already", match,
+                       incident_id=incident.id if incident else None)
+    happened = min(alert.occurred_at or delivery.received_at, now)
+    count = counts.add(
+        session, match.area, alert.environment, happened, area.threshold, now=now
+    )
+    verdict = Verdict("counted", match.reason, match, count, area.threshold.describe())
+    measured = alert.metric is not None  # Sentry evaluated a threshold of its own
+    if not (
+        measured
+        or breached(area.threshold, count)
+        or _open_incident(session, match.area, alert) is not None
+    ):
+        return verdict
+    incident, new = records.open_or_join(
+        session, _opening(alert, match, area, configuration), now=now
+    )
+    incident_id = records.incident_id(incident)
+    if new:
+        _start(session, delivery, match, area, configuration, incident_id, happened, now=now)
+    else:
+        outbox.refresh(session, incident_id, now=now)
+    return replace(verdict, outcome="opened" if new else "joined", incident_id=incident_id)
+
+
+def _seen(session: Session, alert: Alert) -> bool:
+    if not alert.event_id:
+        return False
+    return (
+        session.exec(
+            select(Decision.delivery_id).where(
+                Decision.event_id == alert.event_id, col(Decision.count).is_not(None)
+            )
+        ).first()
+        is not None
+    )
+
+
+def _open_incident(session: Session, area: str, alert: Alert) -> Incident | None:
+    return session.exec(
+        select(Incident).where(Incident.open_key == f"{area}/{alert.environment}")
+    ).first()
+
+
+def _opening(
+    alert: Alert, match: Match, area: Area, configuration: Configuration
+) -> records.Opening:
+    pinned = configuration.playbook_for(match.area)
+    severity = (pinned.playbook.severity if pinned else None) or area.severity
+    return records.Opening(
+        area=match.area,
+        environment=alert.environment,
+        severity=severity,
+        title=alert.title or alert.message or f"Trouble in {area.title}",
+        culprit=match.path or alert.culprit,
+        matched=match.reason,
+        users=alert.users,
+        issue_url=alert.issue_url,
+        first_alert_at=alert.occurred_at,
+    )
+
+
+def _start(
+    session: Session,
+    delivery: Delivery,
+    match: Match,
+    area: Area,
+    configuration: Configuration,
+    incident_id: int,
+    happened: datetime,
+    *,
+    now: datetime,
+) -> None:
+    """Start the area's playbook. Only a fresh, live alert lets it act by itself."""
+    pinned = configuration.playbook_for(match.area)
+    if pinned is None:
+        outbox.card(session, incident_id, now=now)
+        return
+    mode, why = pinned.playbook.mode, ""
+    if mode is Mode.ACT and delivery.replay_of is not None:
+        mode, why = Mode.ASK, "the alert is a replay"
+    elif mode is Mode.ACT and now - happened > area.act_within:
+        mode, why = Mode.ASK, "the alert is too old to act on unasked"
+    begin(session, incident_id, pinned, mode=mode, why=why, now=now)

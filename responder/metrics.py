@@ -1,0 +1,29 @@
+"""What Prometheus reads at /metrics."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+registry = CollectorRegistry()
+
+DELIVERIES = Counter(
+    "responder_deliveries_total", "Webhooks by how they were answered.", ["answer"],
+    registry=registry,
+)
+ANSWER_SECONDS = Histogram(
+    "responder_webhook_answer_seconds",
+    "From a webhook's first byte to its answer, which means stored.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
+    registry=registry,
+)
+UNDECIDED = Gauge(
+    "responder_deliveries_undecided", "Stored deliveries nobody has decided yet.",
+    registry=registry,
+)
+OPEN_INCIDENTS = Gauge(
+    "responder_incidents_open", "Incidents that are not resolved.", registry=registry
+)
+CHAT_BEHIND = Gauge(
+    "responder_chat_messages_behind", "Messages chat does not show as they should be.",
+    registry=registry,
+)

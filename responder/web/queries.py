@@ -1,0 +1,218 @@
+"""What the API answers and the pages show: read once, the same for both."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from responder.chat.views import items_of, title_of, waiting_for
+from responder.incident import records
+from responder.playbook import steps as step_rows
+from responder.store.tables import (
+    Decision,
+    Delivery,
+    Incident,
+    PostMortem,
+    Run,
+    Step,
+    SwitchRecord,
+)
+from responder.switches.board import standing
+from responder.web import schema
+
+PAGE = 50
+
+
+def incidents(
+    session: Session, *, state: str | None, area: str | None, before: int | None, limit: int = PAGE
+) -> schema.Page[schema.IncidentLine]:
+    """Incidents, newest first, from just below the id `before`."""
+    query = select(Incident).order_by(col(Incident.id).desc()).limit(limit + 1)
+    if state:
+        query = query.where(Incident.state == state)
+    if area:
+        query = query.where(Incident.area == area)
+    if before:
+        query = query.where(col(Incident.id) < before)
+    rows = session.exec(query).all()
+    items = [_line(row) for row in rows[:limit]]
+    return schema.Page(items=items, next=str(items[-1].id) if len(rows) > limit else None)
+
+
+def _line(row: Incident) -> schema.IncidentLine:
+    return schema.IncidentLine.model_validate(row, from_attributes=True)
+
+
+def incident(session: Session, incident_id: int) -> schema.IncidentDetail:
+    """One incident with its run and timeline.
+
+    Raises:
+        LookupError: there is none of that id.
+    """
+    row = session.get(Incident, incident_id)
+    if row is None:
+        raise LookupError(f"there is no incident {incident_id}")
+    run = session.exec(
+        select(Run).where(Run.incident_id == incident_id).order_by(col(Run.id).desc())
+    ).first()
+    steps = step_rows.of_run(session, run.id) if run and run.id else []
+    record = session.exec(
+        select(PostMortem.id).where(PostMortem.incident_id == incident_id)
+    ).first()
+    return schema.IncidentDetail(
+        **_line(row).model_dump(),
+        waiting_for=waiting_for(row.state, steps),
+        holds=records.standing_holds(session, incident_id),
+        post_mortem=record,
+        run=_run(session, run, steps) if run else None,
+        timeline=[
+            schema.TimelineEntry.model_validate(entry, from_attributes=True)
+            for entry in records.timeline(session, incident_id)
+        ],
+    )
+
+
+def _run(session: Session, run: Run, steps: list[Step]) -> schema.Run:
+    return schema.Run(
+        playbook=run.playbook,
+        title=run.title,
+        state=run.state,
+        mode=run.mode,
+        steps=[_step(session, run, step) for step in steps],
+    )
+
+
+def _step(session: Session, run: Run, step: Step) -> schema.Step:
+    assert step.id is not None
+    plan = step_rows.plan(step, run)
+    items = items_of(session, step.id)
+    asks = plan.approval is not None and step.state == "waiting" and not items
+    return schema.Step(
+        id=step.name,
+        step_id=step.id,
+        title=title_of(step),
+        action=plan.spec.action,
+        state=step.state,
+        needs=list(plan.spec.needs or ()),
+        attempts=step.attempts,
+        started_at=step.started_at,
+        finished_at=step.finished_at,
+        error=step.error,
+        summary=step.summary,
+        evidence=step.evidence,
+        asks_approval=asks,
+        checklist=[schema.ChecklistItem.model_validate(i, from_attributes=True) for i in items],
+    )
+
+
+def switch(session: Session, name: str) -> schema.Switch:
+    """One switch with the holds on it."""
+    record = session.get(SwitchRecord, name)
+    holds = [
+        schema.Hold(incident=hold.incident_id, by=hold.by, since=hold.since, reason=hold.reason)
+        for hold in standing(session, name)
+    ]
+    # An app that polls must see a hold as soon as it is wanted, whatever a driver last read.
+    return schema.Switch(
+        name=name,
+        state="paused" if holds else "running",
+        confirmed=record.confirmed if record else not holds,
+        verified_at=record.verified_at if record else None,
+        detail=record.detail if record else "never changed",
+        refused=record.refused if record else None,
+        holds=holds,
+    )
+
+
+def deliveries(
+    session: Session, *, before: int | None, limit: int = PAGE
+) -> schema.Page[schema.Delivery]:
+    """Deliveries with what was decided, newest first."""
+    query = (
+        select(Delivery, Decision)
+        .join(Decision, col(Decision.delivery_id) == col(Delivery.id), isouter=True)
+        .order_by(col(Delivery.id).desc())
+        .limit(limit + 1)
+    )
+    if before:
+        query = query.where(col(Delivery.id) < before)
+    rows = session.exec(query).all()
+    items = [_delivery(delivery, decision) for delivery, decision in rows[:limit]]
+    return schema.Page(items=items, next=str(items[-1].id) if len(rows) > limit else None)
+
+
+def delivery(session: Session, delivery_id: int) -> schema.Delivery:
+    """One delivery with what was decided.
+
+    Raises:
+        LookupError: there is none of that id.
+    """
+    row = session.get(Delivery, delivery_id)
+    if row is None:
+        raise LookupError(f"there is no delivery {delivery_id}")
+    return _delivery(row, session.get(Decision, delivery_id))
+
+
+def _delivery(row: Delivery, decision: Decision | None) -> schema.Delivery:
+    assert row.id is not None
+    return schema.Delivery(
+        id=row.id,
+        source=row.source,
+        resource=row.resource,
+        action=row.action,
+        received_at=row.received_at,
+        decided_at=row.decided_at,
+        replay_of=row.replay_of,
+        decision=schema.Decision.model_validate(decision, from_attributes=True)
+        if decision
+        else None,
+    )
+
+
+def post_mortems(
+    session: Session, *, before: int | None, limit: int = PAGE
+) -> schema.Page[schema.PostMortemLine]:
+    """Post-mortems, newest first."""
+    query = (
+        select(PostMortem, Incident)
+        .join(Incident)
+        .order_by(col(PostMortem.id).desc())
+        .limit(limit + 1)
+    )
+    if before:
+        query = query.where(col(PostMortem.id) < before)
+    rows = session.exec(query).all()
+    items = [_post_mortem_line(record, about) for record, about in rows[:limit]]
+    return schema.Page(items=items, next=str(items[-1].id) if len(rows) > limit else None)
+
+
+def post_mortem(session: Session, record_id: int) -> schema.PostMortem:
+    """One post-mortem with its text.
+
+    Raises:
+        LookupError: there is none of that id.
+    """
+    record = session.get(PostMortem, record_id)
+    if record is None:
+        raise LookupError(f"there is no post-mortem {record_id}")
+    about = session.get_one(Incident, record.incident_id)
+    return schema.PostMortem(
+        **_post_mortem_line(record, about).model_dump(), body=record.body
+    )
+
+
+def _post_mortem_line(record: PostMortem, about: Incident) -> schema.PostMortemLine:
+    assert record.id is not None
+    created: datetime = record.created_at
+    return schema.PostMortemLine(
+        id=record.id,
+        incident=record.incident_id,
+        title=record.title,
+        area=about.area,
+        severity=about.severity,
+        state=record.state,
+        revision=record.revision,
+        created_at=created,
+        updated_at=record.updated_at,
+    )

@@ -1,0 +1,210 @@
+"""The shapes of the JSON API, from which /openapi.json is made. Stable: users script on them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+T = TypeVar("T")
+
+
+def _rfc3339(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+Instant = Annotated[
+    datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json-unless-none")
+]
+
+
+class Page(BaseModel, Generic[T]):
+    """A stretch of a list; pass `next` as `cursor` for what follows."""
+
+    items: list[T]
+    next: str | None
+
+
+class IncidentLine(BaseModel):
+    """An incident without its run and timeline. Times are RFC 3339 in UTC."""
+
+    id: int
+    area: str
+    severity: str
+    state: str
+    title: str
+    environment: str
+    culprit: str
+    matched: str
+    alerts: int
+    users: int | None
+    issue_url: str
+    opened_at: Instant
+    acknowledged_at: Instant | None
+    acknowledged_by: str | None
+    mitigated_at: Instant | None
+    resolved_at: Instant | None
+    resolved_by: str | None
+
+
+class ChecklistItem(BaseModel):
+    id: int
+    text: str
+    done_by: str | None
+    done_at: Instant | None
+
+
+class Step(BaseModel):
+    """One step of the run. `id` is its name in the playbook."""
+
+    id: str
+    step_id: int
+    title: str
+    action: str
+    state: str
+    needs: list[str]
+    attempts: int
+    started_at: Instant | None
+    finished_at: Instant | None
+    error: str | None
+    summary: str
+    evidence: dict[str, Any] | None
+    asks_approval: bool
+    checklist: list[ChecklistItem]
+
+
+class Run(BaseModel):
+    """The playbook at work."""
+
+    playbook: str
+    title: str
+    state: str
+    mode: str
+    steps: list[Step]
+
+
+class TimelineEntry(BaseModel):
+    at: Instant
+    actor: str
+    kind: str
+    text: str
+
+
+class IncidentDetail(IncidentLine):
+    """An incident with all that happened."""
+
+    waiting_for: str
+    holds: list[str]
+    post_mortem: int | None
+    run: Run | None
+    timeline: list[TimelineEntry]
+
+
+class Hold(BaseModel):
+    incident: int | None
+    by: str
+    since: Instant
+    reason: str
+
+
+class Switch(BaseModel):
+    """A switch. `state` is what is wanted; `confirmed` whether it was read back so."""
+
+    name: str
+    state: Literal["running", "paused"]
+    confirmed: bool
+    verified_at: Instant | None
+    detail: str
+    refused: int | None
+    holds: list[Hold]
+
+
+class Decision(BaseModel):
+    """What became of a delivery."""
+
+    outcome: str
+    reason: str
+    area: str | None
+    environment: str | None
+    path: str | None
+    found_in: str | None
+    title: str
+    count: int | None
+    threshold: str | None
+    incident_id: int | None
+
+
+class Delivery(BaseModel):
+    """A webhook as stored. Its raw body holds personal data and is not given out."""
+
+    id: int
+    source: str
+    resource: str
+    action: str
+    received_at: Instant
+    decided_at: Instant | None
+    replay_of: int | None
+    decision: Decision | None
+
+
+class PostMortemLine(BaseModel):
+    id: int
+    incident: int
+    title: str
+    area: str
+    severity: str
+    state: str
+    revision: int
+    created_at: Instant
+    updated_at: Instant
+
+
+class PostMortem(PostMortemLine):
+    """A post-mortem; `body` is Markdown."""
+
+    body: str
+
+
+class Done(BaseModel):
+    """What came of an act, in one line."""
+
+    message: str
+
+
+class Replayed(BaseModel):
+    id: int
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Act(_Body):
+    """`by` names the person on whose behalf a script acts."""
+
+    by: str = Field(default="", max_length=100)
+    reason: str = Field(default="", max_length=2000)
+
+
+class HoldBody(_Body):
+    reason: str = Field(min_length=1, max_length=2000)
+    by: str = Field(default="", max_length=100)
+
+
+class ReleaseBody(HoldBody):
+    """`incident` lifts that incident's holds instead of those placed by hand."""
+
+    incident: int | None = None
+
+
+class TickBody(_Body):
+    """Of the items in `shown`, those in `done` are done and the others are not."""
+
+    shown: list[int] = Field(max_length=500)
+    done: list[int] = Field(max_length=500)
+    by: str = Field(default="", max_length=100)
+
+
+class DecideBody(Act):
+    approve: bool = True

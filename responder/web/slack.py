@@ -1,0 +1,81 @@
+"""Where Slack's requests come in: verified, answered at once, carried out right after."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import parse_qs
+
+import structlog
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from responder.app import Responder
+from responder.chat.slack.interactions import Interaction, parse
+from responder.chat.slack.verify import slack_signature_ok
+from responder.people.roles import Person, Role
+from responder.web.problems import EXPECTED, problem
+
+log = structlog.get_logger()
+
+LARGEST_BODY = 1024 * 1024
+
+
+def routes(responder: Responder) -> list[Route]:
+    """Slack's interactivity address."""
+
+    async def interactions(request: Request) -> Response:
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > LARGEST_BODY:
+                return problem(413, "too large")
+        secret = responder.settings.slack_signing_secret
+        if secret is None or not slack_signature_ok(
+            secret.get_secret_value(),
+            request.headers.get("x-slack-request-timestamp"),
+            request.headers.get("x-slack-signature"),
+            body,
+            responder.now(),
+        ):
+            log.warning("slack.refused", path=request.url.path)
+            return problem(401, "not signed by Slack for this app")
+        try:
+            payload = json.loads(parse_qs(body.decode())["payload"][0])
+            interaction = parse(payload)
+        except (KeyError, ValueError, RecursionError) as error:
+            log.warning("slack.not_understood", error=str(error))
+            return problem(400, "not an interaction this service knows")
+        # Answered now, done next: Slack shows an error after three seconds.
+        return Response(
+            status_code=200,
+            background=BackgroundTask(_carry_out, responder, interaction),
+        )
+
+    return [Route("/slack/interactions", interactions, methods=["POST"])]
+
+
+async def _carry_out(responder: Responder, interaction: Interaction) -> None:
+    if interaction.command is None:
+        return
+    person = Person(interaction.user_name or interaction.user_id, Role.RESPONDER)
+    try:
+        await responder.desk.carry_out(interaction.command, person)
+    except EXPECTED as error:
+        await _whisper(responder, interaction, str(error).strip("'\""))
+
+
+async def _whisper(responder: Responder, interaction: Interaction, text: str) -> None:
+    """Tell only the one who pressed why nothing happened."""
+    if not interaction.response_url:
+        return
+    try:
+        await responder.http.post(
+            interaction.response_url,
+            json={"response_type": "ephemeral", "replace_original": False, "text": text},
+        )
+    except Exception as error:
+        log.warning("slack.whisper_failed", error=str(error))
+
+
