@@ -121,10 +121,11 @@ class Chat(Protocol):
 
     async def update(self, ref: Ref, message: Message) -> None: ...
 
-    async def find(self, key: str, since: datetime) -> Ref | None:
+    async def find(self, key: str, since: datetime, thread: Ref | None = None) -> Ref | None:
         """The message posted under `key` since then, or None. How a crash is cleared up.
 
-        Raises `ChatError` when the chat can't be asked.
+        Looks in the channel, and in `thread` where one is given. Raises `ChatError` when the
+        chat can't be asked.
         """
         ...
 
