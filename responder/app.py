@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -27,7 +28,7 @@ from responder.playbook.model import SwitchSpec
 from responder.playbook.runner import Runner
 from responder.receive.intake import Intake
 from responder.receive.source import Source
-from responder.settings import Settings, SettingsError
+from responder.settings import Settings
 from responder.store import lock
 from responder.store.database import Store
 from responder.store.migrate import upgrade
@@ -55,9 +56,7 @@ class Responder:
         SettingsError, ConfigurationError: at once, before anything is started.
     """
 
-    def __init__(
-        self, settings: Settings, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, environment: Mapping[str, str] | None = None) -> None:
         self.settings = settings
         self.secrets = local.secrets_of(settings)
         self.configuration = load(settings.playbooks)
@@ -67,7 +66,7 @@ class Responder:
             name: source() for name, source in registry.find("sources").items()
         }
         self.http = httpx.AsyncClient(timeout=5.0, follow_redirects=False)
-        self.databases = _databases(self.configuration, environment or os.environ)
+        self.databases = databases_of(self.configuration, environment or os.environ)
         self.switches = SwitchBoard(
             self.store, _drivers(self.configuration, self.databases, self.http), now=self.now
         )
@@ -77,7 +76,7 @@ class Responder:
         self.runner = Runner(
             self.store,
             Tools(self.store, self.switches, self.databases),
-            owner=f"{socket.gethostname()}:{os.getpid()}",
+            owner=f"{socket.gethostname()}:{secrets.token_hex(4)}",
             lease=timedelta(seconds=settings.lease_seconds),
             now=self.now,
             changed=self.sender.wake,
@@ -155,7 +154,8 @@ async def _forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(RESTART_SECONDS)
 
 
-def _databases(configuration: Configuration, environment: Mapping[str, str]) -> Databases:
+def databases_of(configuration: Configuration, environment: Mapping[str, str]) -> Databases:
+    """The app's databases, with their URLs from the environment."""
     variables = {name: spec.url_from for name, spec in configuration.databases.items()}
     urls = {name: environment.get(variable) for name, variable in variables.items()}
     return Databases(urls, variables)
@@ -166,8 +166,7 @@ def _drivers(
 ) -> dict[str, Driver]:
     reach = Reach(databases=databases, http=http)
     return {
-        name: _driver(name, spec, databases, reach)
-        for name, spec in configuration.switches.items()
+        name: _driver(name, spec, databases, reach) for name, spec in configuration.switches.items()
     }
 
 
@@ -196,6 +195,3 @@ def _chat(settings: Settings) -> Chat:
             settings.slack_api_url,
         )
     return chat
-
-
-__all__ = ["Responder", "SettingsError", "utcnow"]

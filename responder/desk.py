@@ -140,9 +140,7 @@ class Desk:
 
         return await self._act(work)
 
-    async def decide(
-        self, step_id: int, person: Person, *, approve: bool, reason: str = ""
-    ) -> str:
+    async def decide(self, step_id: int, person: Person, *, approve: bool, reason: str = "") -> str:
         """Approve or deny what a step asks for."""
 
         def work(session: Session, now: datetime) -> str:
@@ -334,7 +332,5 @@ def _tick(
     )
 
 
-def _note(
-    session: Session, run: Run, person: Person, kind: str, text: str, now: datetime
-) -> None:
+def _note(session: Session, run: Run, person: Person, kind: str, text: str, now: datetime) -> None:
     records.note(session, run.incident_id, at=now, actor=person.name, kind=kind, text=text)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,7 +27,7 @@ from responder.playbook.begin import begin
 from responder.playbook.folder import Configuration
 from responder.playbook.model import Mode
 from responder.receive.alert import Alert, Signal
-from responder.receive.source import NotUnderstood, Source
+from responder.receive.source import NotUnderstood, Source, json_object
 from responder.store.database import Store
 from responder.store.tables import Decision, Delivery, Incident
 
@@ -105,9 +104,7 @@ class Journey:
             self._decide(session, delivery, configuration)
         return len(deliveries)
 
-    def _decide(
-        self, session: Session, delivery: Delivery, configuration: Configuration
-    ) -> None:
+    def _decide(self, session: Session, delivery: Delivery, configuration: Configuration) -> None:
         now = self._now()
         alert: Alert | None = None
         try:
@@ -147,9 +144,8 @@ class Journey:
         session.flush()
 
     def _alert(self, delivery: Delivery) -> Alert:
-        return self._sources[delivery.source].normalise(
-            delivery.resource, json.loads(delivery.body)
-        )
+        source = self._sources[delivery.source]
+        return source.normalise(delivery.resource, json_object(delivery.body))
 
 
 def decide(
@@ -179,9 +175,7 @@ def _noted(session: Session, alert: Alert, *, now: datetime) -> Verdict:
     if incident_id is None:
         return Verdict("kept", f"{what}, about no incident of ours")
     text = f"Sentry: {what}" + (alert.actor and f" by {alert.actor}")
-    records.note(
-        session, incident_id, at=now, actor=records.RESPONDER, kind="sentry", text=text
-    )
+    records.note(session, incident_id, at=now, actor=records.RESPONDER, kind="sentry", text=text)
     return Verdict("noted", f"{what}, noted on the timeline", incident_id=incident_id)
 
 
@@ -211,12 +205,14 @@ def _fired(
     if delivery.replay_of is None and _seen(session, alert):
         # One event may come through two alert rules, or as error and event_alert: count it once.
         incident = _open_incident(session, match.area, alert)
-        return Verdict("same_event", "this event has been counted already", match,
-                       incident_id=incident.id if incident else None)
+        return Verdict(
+            "same_event",
+            "this event has been counted already",
+            match,
+            incident_id=incident.id if incident else None,
+        )
     happened = min(alert.occurred_at or delivery.received_at, now)
-    count = counts.add(
-        session, match.area, alert.environment, happened, area.threshold, now=now
-    )
+    count = counts.add(session, match.area, alert.environment, happened, area.threshold, now=now)
     verdict = Verdict("counted", match.reason, match, count, area.threshold.describe())
     measured = alert.metric is not None  # Sentry evaluated a threshold of its own
     if not (

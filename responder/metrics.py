@@ -7,7 +7,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 registry = CollectorRegistry()
 
 DELIVERIES = Counter(
-    "responder_deliveries_total", "Webhooks by how they were answered.", ["answer"],
+    "responder_deliveries_total",
+    "Webhooks by how they were answered.",
+    ["answer"],
     registry=registry,
 )
 ANSWER_SECONDS = Histogram(
@@ -17,13 +19,15 @@ ANSWER_SECONDS = Histogram(
     registry=registry,
 )
 UNDECIDED = Gauge(
-    "responder_deliveries_undecided", "Stored deliveries nobody has decided yet.",
+    "responder_deliveries_undecided",
+    "Stored deliveries nobody has decided yet.",
     registry=registry,
 )
 OPEN_INCIDENTS = Gauge(
     "responder_incidents_open", "Incidents that are not resolved.", registry=registry
 )
 CHAT_BEHIND = Gauge(
-    "responder_chat_messages_behind", "Messages chat does not show as they should be.",
+    "responder_chat_messages_behind",
+    "Messages chat does not show as they should be.",
     registry=registry,
 )

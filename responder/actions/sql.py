@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg import IsolationLevel, sql
+from psycopg import IsolationLevel
 
 from responder.actions.base import ActionParams, DatabaseName
 from responder.databases import DatabaseError, Databases
@@ -63,7 +63,7 @@ async def query(databases: Databases, database: str, text: str) -> Table:
                 await connection.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
                 # A server-side cursor takes one statement only, and fetches no more than asked.
                 async with connection.cursor(name="responder") as cursor:
-                    await cursor.execute(sql.SQL(text.rstrip().rstrip(";")))  # type: ignore[arg-type]
+                    await cursor.execute(text.rstrip().rstrip(";").encode())
                     rows = await cursor.fetchmany(ROWS + 1)
                     columns = [column.name for column in cursor.description or ()]
     except DatabaseError as error:

@@ -60,7 +60,9 @@ def paused_or_failed(switch: str, reading: Reading) -> Outcome:
         "holdouts": list(reading.holdouts),
     }
     if reading.state is not SwitchState.PAUSED:
-        return Failed(f"{switch} reads back {reading.state}: {reading.detail}", evidence, again=True)
+        return Failed(
+            f"{switch} reads back {reading.state}: {reading.detail}", evidence, again=True
+        )
     if not reading.confirmed:
         return Failed(f"{switch} is not surely paused: {reading.detail}", evidence, again=True)
     return Done(f"{switch} is paused: {reading.detail}", evidence)

@@ -12,7 +12,7 @@ from responder import registry
 from responder.classify.areas import classify
 from responder.playbook.folder import Configuration, load
 from responder.receive.alert import Alert
-from responder.receive.source import NotUnderstood
+from responder.receive.source import NotUnderstood, json_object
 from responder.settings import load as load_settings
 
 FOLDER = typer.Option(None, "--playbooks", help="The folder; by default RESPONDER_PLAYBOOKS.")
@@ -82,29 +82,12 @@ def _alert(file: Path, resource: str) -> Alert:
     source = registry.find("sources")["sentry"]()
     try:
         body = file.read_bytes()
-        payload = json.loads(body)
-        headers = {"sentry-hook-resource": resource or _guess(payload)}
-        described = source.describe(headers, body)
-        alert: Alert = source.normalise(described.resource, payload)
-    except (OSError, ValueError, NotUnderstood) as error:
+        described = source.describe({"sentry-hook-resource": resource}, body)
+        alert: Alert = source.normalise(described.resource, json_object(body))
+    except (OSError, NotUnderstood) as error:
         typer.echo(f"{file}: {error}", err=True)
         raise typer.Exit(1) from None
     return alert
-
-
-def _guess(payload: object) -> str:
-    data = payload.get("data") if isinstance(payload, dict) else None
-    for key, resource in (
-        ("event", "event_alert"),
-        ("error", "error"),
-        ("metric_alert", "metric_alert"),
-        ("issue", "issue"),
-        ("comment", "comment"),
-        ("installation", "installation"),
-    ):
-        if isinstance(data, dict) and key in data:
-            return resource
-    return "unknown"
 
 
 def _intent(action: str, params: dict[str, Any]) -> str:

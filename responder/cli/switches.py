@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import typer
 
-from responder.app import Responder
+from responder.app import Responder, databases_of
 from responder.cli.client import NotRunning, Service, fail, service
+from responder.databases import DatabaseError, Databases
 from responder.people.roles import Person, Role
 from responder.playbook.folder import Configuration, load
 from responder.settings import load as load_settings
 from responder.store.migrate import upgrade
 from responder.switches import install as switch_sql
 from responder.switches.base import Reading, SwitchError
-from responder.switches.postgres import PostgresDriver
+from responder.switches.postgres import PostgresOptions
 
 REASON = typer.Option(..., "--reason", help="Why; shown wherever the hold is.")
 AS_JSON = typer.Option(False, "--json", help="Print what a script would read.")
@@ -41,9 +44,7 @@ def register(app: typer.Typer) -> None:
 
 def hold(switch: str, reason: str = REASON, as_json: bool = AS_JSON) -> None:
     """Pause a switch by hand, with no incident. Works even when the service is down."""
-    _change(
-        "hold", switch, reason, as_json, lambda r, person: r.desk.hold(switch, person, reason)
-    )
+    _change("hold", switch, reason, as_json, lambda r, person: r.desk.hold(switch, person, reason))
 
 
 def release(
@@ -136,32 +137,33 @@ async def _directly(act: Callable[[Responder, Person], Awaitable[Reading]]) -> d
 def _with_sql(switch: str, yes: bool, verb: str) -> None:
     configuration = load(load_settings().playbooks)
     options = _postgres_options(configuration, switch)
-    folder = configuration.folder
-    typer.echo(switch_sql.plan(switch, options, folder, verb=verb))
+    show = switch_sql.plan if verb == "install" else switch_sql.removal
+    typer.echo(show(switch, options, configuration.folder))
     typer.echo(f"\nThis runs in the database {options.database}.", err=True)
     if not yes and not typer.confirm("Run it?", err=True):
         raise typer.Exit(1)
-    asyncio.run(_run_sql(switch, options, configuration, verb))
+    act = switch_sql.install if verb == "install" else switch_sql.uninstall
+    asyncio.run(_run_sql(act, switch, options, configuration))
     typer.echo(f"{switch}: {verb} done")
 
 
 async def _run_sql(
-    switch: str, options: PostgresDriver.Options, configuration: Configuration, verb: str
+    act: Callable[[Databases, str, PostgresOptions, Path], Awaitable[None]],
+    switch: str,
+    options: PostgresOptions,
+    configuration: Configuration,
 ) -> None:
-    responder = Responder(load_settings())
-    act = switch_sql.install if verb == "install" else switch_sql.uninstall
+    databases = databases_of(configuration, os.environ)
     try:
-        await act(responder.databases, switch, options, configuration.folder)
-    except SwitchError as error:
+        await act(databases, switch, options, configuration.folder)
+    except (SwitchError, DatabaseError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     finally:
-        await responder.databases.close()
-        await responder.http.aclose()
-        responder.store.close()
+        await databases.close()
 
 
-def _postgres_options(configuration: Configuration, switch: str) -> PostgresDriver.Options:
+def _postgres_options(configuration: Configuration, switch: str) -> PostgresOptions:
     spec = configuration.switches.get(switch)
     if spec is None:
         known = ", ".join(sorted(configuration.switches)) or "none"
@@ -170,4 +172,4 @@ def _postgres_options(configuration: Configuration, switch: str) -> PostgresDriv
     if spec.driver != "postgres":
         typer.echo(f"{switch} is driven by {spec.driver}, which needs no installing", err=True)
         raise typer.Exit(1)
-    return PostgresDriver.Options.model_validate(spec.options)
+    return PostgresOptions.model_validate(spec.options)

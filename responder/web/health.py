@@ -53,8 +53,10 @@ def _touch(session: Session) -> None:
 
 def _measure(session: Session) -> None:
     undecided = select(func.count()).select_from(Delivery).where(col(Delivery.decided_at).is_(None))
-    behind = select(func.count()).select_from(ChatMessage).where(
-        col(ChatMessage.sent) < col(ChatMessage.wanted)
+    behind = (
+        select(func.count())
+        .select_from(ChatMessage)
+        .where(col(ChatMessage.sent) < col(ChatMessage.wanted))
     )
     metrics.UNDECIDED.set(session.exec(undecided).one())
     metrics.CHAT_BEHIND.set(session.exec(behind).one())

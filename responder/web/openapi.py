@@ -54,10 +54,10 @@ def _operation(operation: Operation, references: Any) -> dict[str, Any]:
     described: dict[str, Any] = {
         "summary": operation.summary,
         "operationId": operation.handler.__name__.strip("_"),
-        "parameters": [_in_path(*found) for found in re.findall(r"\{(\w+):?(\w*)\}", operation.path)]
-        + [
-            {"name": name, "in": "query", "schema": {"type": "string"}} for name in operation.query
-        ],
+        "parameters": [
+            _in_path(*found) for found in re.findall(r"\{(\w+):?(\w*)\}", operation.path)
+        ]
+        + [{"name": name, "in": "query", "schema": {"type": "string"}} for name in operation.query],
         "responses": {
             "200": {
                 "description": "Done",

@@ -197,9 +197,7 @@ def post_mortem(session: Session, record_id: int) -> schema.PostMortem:
     if record is None:
         raise LookupError(f"there is no post-mortem {record_id}")
     about = session.get_one(Incident, record.incident_id)
-    return schema.PostMortem(
-        **_post_mortem_line(record, about).model_dump(), body=record.body
-    )
+    return schema.PostMortem(**_post_mortem_line(record, about).model_dump(), body=record.body)
 
 
 def _post_mortem_line(record: PostMortem, about: Incident) -> schema.PostMortemLine:

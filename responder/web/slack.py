@@ -77,5 +77,3 @@ async def _whisper(responder: Responder, interaction: Interaction, text: str) ->
         )
     except Exception as error:
         log.warning("slack.whisper_failed", error=str(error))
-
-

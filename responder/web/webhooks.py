@@ -78,7 +78,9 @@ async def _receive(responder: Responder, request: Request) -> Response:
     try:
         receipt = await responder.intake.take(incoming)
     except Overloaded:
-        return problem(503, "more deliveries wait than the disk keeps up with", {"Retry-After": "5"})
+        return problem(
+            503, "more deliveries wait than the disk keeps up with", {"Retry-After": "5"}
+        )
     except Exception:  # the committer has logged it; the sender must know it is not stored
         return problem(503, "the delivery could not be stored", {"Retry-After": "5"})
     answer: dict[str, object] = {"id": receipt.id}

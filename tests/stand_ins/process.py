@@ -152,3 +152,14 @@ class SlackStandIn(Process):
 
     def _do(self, act: str, **details: Any) -> None:
         self._client.post(act, json=details).raise_for_status()
+
+
+class SwitchStandIn(Process):
+    """An app's own HTTP switch. See `tests/stand_ins/switch.py`."""
+
+    def __init__(self) -> None:
+        super().__init__("tests.stand_ins.switch")
+
+    def applied(self) -> list[str]:
+        """Each state it was put in, in order."""
+        return list(httpx.get(f"{self.url}/_control", trust_env=False).json()["applied"])

@@ -1,0 +1,44 @@
+"""What many tests start: PostgreSQL once, the service, Slack's stand-in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.postgres.server import Server, server
+from tests.stand_ins.process import SlackStandIn
+
+CREDITS = Path(__file__).parents[1] / "responder" / "cli" / "credits_app.sql"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """One real PostgreSQL for the whole session."""
+    yield from server()
+
+
+@pytest.fixture
+def credits_url(postgres_server: Server) -> str:
+    """A fresh database with the credits app in it."""
+    url = postgres_server.fresh_database()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(CREDITS.read_text(encoding="utf-8").encode())
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, postgres_server: Server) -> str:
+    """Our own database, once on each engine."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'responder.db'}"
+    return postgres_server.fresh_database()
+
+
+@pytest.fixture
+def slack() -> Iterator[SlackStandIn]:
+    """Slack's stand-in."""
+    with SlackStandIn() as stand_in:
+        yield stand_in
