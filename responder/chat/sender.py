@@ -77,9 +77,7 @@ class Sender:
     def _due(self, session: Session, now: datetime) -> list[_Work]:
         rows = session.exec(
             select(ChatMessage)
-            .where(
-                col(ChatMessage.sent) < col(ChatMessage.wanted), col(ChatMessage.due_at) <= now
-            )
+            .where(col(ChatMessage.sent) < col(ChatMessage.wanted), col(ChatMessage.due_at) <= now)
             .order_by(col(ChatMessage.ref).is_not(None), col(ChatMessage.id))
             .limit(BATCH)
         )

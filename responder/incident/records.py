@@ -103,9 +103,7 @@ def open_or_join(session: Session, opening: Opening, *, now: datetime) -> tuple[
 
 
 def _open_incident(session: Session, key: str) -> Incident | None:
-    return session.exec(
-        select(Incident).where(Incident.open_key == key).with_for_update()
-    ).first()
+    return session.exec(select(Incident).where(Incident.open_key == key).with_for_update()).first()
 
 
 def _join(session: Session, incident: Incident, opening: Opening, now: datetime) -> None:
@@ -183,9 +181,7 @@ def mitigate(session: Session, incident: Incident, *, text: str, now: datetime) 
     incident.state = IncidentState.MITIGATED
     incident.mitigated_at = now
     session.add(incident)
-    note(
-        session, incident_id(incident), at=now, actor=RESPONDER, kind="mitigated", text=text
-    )
+    note(session, incident_id(incident), at=now, actor=RESPONDER, kind="mitigated", text=text)
 
 
 def resolve(session: Session, incident: Incident, *, by: str, now: datetime) -> None:

@@ -78,9 +78,7 @@ class Playbook(_Strict):
                 raise ValueError(f"two steps are called {step.id}; give each its own id")
             for need in step.needs or ():
                 if need not in seen:
-                    raise ValueError(
-                        f"step {step.id} needs {need}, which is not a step before it"
-                    )
+                    raise ValueError(f"step {step.id} needs {need}, which is not a step before it")
             seen.add(step.id)
         return self
 

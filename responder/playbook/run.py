@@ -58,7 +58,9 @@ def next_of(steps: Sequence[StepView], *, now: datetime) -> Next:
     timed = [step for step in ready if not step.asks]
     start = tuple(step.name for step in timed if step.due_at is None or step.due_at <= now)
     later = [step.due_at for step in timed if step.due_at is not None and step.due_at > now]
-    return Next(start, ask, _state(steps, bool(start or later), bool(ask)), min(later, default=None))
+    return Next(
+        start, ask, _state(steps, bool(start or later), bool(ask)), min(later, default=None)
+    )
 
 
 def _passed(step: StepView) -> bool:

@@ -99,9 +99,7 @@ class Runner:
             while True:
                 self._woken.clear()
                 for lease in await self._store.write(self._claim):
-                    task = asyncio.create_task(self._drive_safely(lease))
-                    self._driving[lease] = task
-                    task.add_done_callback(lambda _, lease=lease: self._driving.pop(lease, None))
+                    self._driving[lease] = asyncio.create_task(self._drive_safely(lease))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(SAFETY_NET):
                         await self._woken.wait()
@@ -154,6 +152,8 @@ class Runner:
         except Exception:
             # The lease runs out and the run is claimed again: a fault here delays, never loses.
             log.exception("run.driver_failed", run=lease.run_id)
+        finally:
+            self._driving.pop(lease, None)
 
     async def _drive(self, lease: _Lease) -> None:
         under_way: dict[str, asyncio.Task[None]] = {}
@@ -285,9 +285,7 @@ class Runner:
 
 
 def _fenced(session: Session, lease: _Lease) -> Run:
-    run = session.exec(
-        select(Run).where(Run.id == lease.run_id).with_for_update()
-    ).one()
+    run = session.exec(select(Run).where(Run.id == lease.run_id).with_for_update()).one()
     if run.fence != lease.fence:
         raise Fenced
     return run

@@ -44,7 +44,8 @@ class Source:
 
     def problem(self, location: Sequence[str | int], text: str) -> Problem:
         """A problem at the innermost part of `location` that the file has."""
-        line, column, node = 0, 0, self._nodes
+        line, column = 0, 0
+        node: Any = self._nodes
         for part in location:
             try:
                 if isinstance(node, CommentedMap) and part in node:

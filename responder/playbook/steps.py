@@ -128,9 +128,7 @@ def record(
     )
 
 
-def _escalate(
-    session: Session, row: Step, error: str, incident_id: int, *, now: datetime
-) -> None:
+def _escalate(session: Session, row: Step, error: str, incident_id: int, *, now: datetime) -> None:
     incident = records.find(session, incident_id)
     text = f"Escalated: {title_of(row)} failed: {error}"
     records.escalate(session, incident, by=records.RESPONDER, text=text, now=now)

@@ -45,20 +45,23 @@ class Facts:
 
 def draft(facts: Facts) -> str:
     """The record as Markdown: facts filled in, questions left for people."""
-    return "\n\n".join(
-        [
-            f"# {_line(facts.title)}",
-            _summary(facts),
-            "## Impact\n\n" + _impact(facts),
-            "## How fast we were\n\n" + _speed(facts),
-            "## Timeline\n\n" + "\n".join(_moment(moment) for moment in facts.timeline),
-            "## What went well\n\n_To be written._",
-            "## What went badly\n\n_To be written._",
-            "## Root cause\n\n_To be written. Where it showed: "
-            f"{_line(facts.culprit) or 'not known'} ({_line(facts.matched)})._",
-            "## Follow-ups\n\n_What keeps this from happening again, who does it, and by when._",
-        ]
-    ) + "\n"
+    return (
+        "\n\n".join(
+            [
+                f"# {_line(facts.title)}",
+                _summary(facts),
+                "## Impact\n\n" + _impact(facts),
+                "## How fast we were\n\n" + _speed(facts),
+                "## Timeline\n\n" + "\n".join(_moment(moment) for moment in facts.timeline),
+                "## What went well\n\n_To be written._",
+                "## What went badly\n\n_To be written._",
+                "## Root cause\n\n_To be written. Where it showed: "
+                f"{_line(facts.culprit) or 'not known'} ({_line(facts.matched)})._",
+                "## Follow-ups\n\n_What keeps this from happening again: who does it, by when._",
+            ]
+        )
+        + "\n"
+    )
 
 
 def _summary(facts: Facts) -> str:

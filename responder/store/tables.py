@@ -32,7 +32,7 @@ class Instant(TypeDecorator[datetime]):
 
 
 def _at(**options: Any) -> Any:
-    return Field(sa_type=Instant, **options)  # type: ignore[call-overload]
+    return Field(sa_type=Instant, **options)
 
 
 def _json(**options: Any) -> Any:
@@ -44,8 +44,12 @@ class Delivery(SQLModel, table=True):
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        sa.Index("deliveries_undecided", "id", sqlite_where=sa.text("decided_at IS NULL"),
-                 postgresql_where=sa.text("decided_at IS NULL")),
+        sa.Index(
+            "deliveries_undecided",
+            "id",
+            sqlite_where=sa.text("decided_at IS NULL"),
+            postgresql_where=sa.text("decided_at IS NULL"),
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -88,7 +92,7 @@ class AreaCount(SQLModel, table=True):
 
     area: str = Field(primary_key=True)
     environment: str = Field(primary_key=True)
-    minute: datetime = Field(sa_type=Instant, primary_key=True)  # type: ignore[call-overload]
+    minute: datetime = _at(primary_key=True)
     alerts: int = 0
 
 
@@ -246,8 +250,12 @@ class ChatMessage(SQLModel, table=True):
 
     __tablename__ = "chat_messages"
     __table_args__ = (
-        sa.Index("chat_messages_behind", "due_at", sqlite_where=sa.text("sent < wanted"),
-                 postgresql_where=sa.text("sent < wanted")),
+        sa.Index(
+            "chat_messages_behind",
+            "due_at",
+            sqlite_where=sa.text("sent < wanted"),
+            postgresql_where=sa.text("sent < wanted"),
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)
