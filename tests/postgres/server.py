@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +48,8 @@ def server() -> Iterator[Server]:
             file.write(CONFIGURATION)
         postgres.start()
         yield Server(postgres.get_uri(database="postgres"))
+        if pid := postgres.get_pid():
+            os.kill(pid, signal.SIGQUIT)  # at once: nothing here is to be kept
     finally:
         postgres.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
