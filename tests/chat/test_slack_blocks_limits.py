@@ -119,7 +119,9 @@ def test_more_lines_than_fit_are_counted() -> None:
     assert lines[-1] == f"… {100 - len(lines) + 1} more on the page"
 
 
-@pytest.mark.parametrize("url", ["javascript:alert(1)", "https://", "http://a b/", "", "x" * 4000])
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "https://", "http://a b/", "https://ü.example/", "", "x" * 4000]
+)
 def test_an_address_slack_would_refuse_gives_no_button(url: str) -> None:
     rendered = render(card(page_url=url, issue_url=url))
     assert "open_page" not in buttons(rendered)
@@ -161,6 +163,7 @@ def test_a_long_item_can_be_read_in_full() -> None:
 def test_what_does_not_fit_into_a_checklist_is_on_the_page() -> None:
     rendered = render(checklist(*items(900)))
     held = sum(len(box["options"]) for box in boxes(rendered))
+    assert len(rendered.blocks) == 50
     rest = rendered.blocks[-1]
     assert rest["text"]["text"] == f"{900 - held} more are on the page."
     assert rest["accessory"]["url"].endswith("/incidents/3")

@@ -115,11 +115,21 @@ class Fault:
 
 
 class HangUp(Response):
-    """Closes the connection with no answer."""
+    """Cuts the connection with no answer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        scope["hang_up"]()
+
+
+class Server:
+    """The application, with a way to cut its connections, which ASGI has not."""
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["hang_up"] = send.__self__.transport.abort  # type: ignore[attr-defined]
+        await self._app(scope, receive, send)
 
 
 class Slack:
@@ -599,7 +609,7 @@ def main() -> None:
         port = listening.getsockname()[1]
         slack.base_url = f"http://127.0.0.1:{port}"
         print(port, flush=True)
-        config = uvicorn.Config(create(slack), log_level="critical", lifespan="off")
+        config = uvicorn.Config(Server(create(slack)), log_level="critical", lifespan="off")
         uvicorn.Server(config).run(sockets=[listening])
 
 
