@@ -59,10 +59,9 @@ def paused_or_failed(switch: str, reading: Reading) -> Outcome:
         "at": reading.at.isoformat() if reading.at else None,
         "holdouts": list(reading.holdouts),
     }
+    detail = "; in the way: ".join([reading.detail, *reading.holdouts])
     if reading.state is not SwitchState.PAUSED:
-        return Failed(
-            f"{switch} reads back {reading.state}: {reading.detail}", evidence, again=True
-        )
+        return Failed(f"{switch} reads back {reading.state}: {detail}", evidence, again=True)
     if not reading.confirmed:
-        return Failed(f"{switch} is not surely paused: {reading.detail}", evidence, again=True)
-    return Done(f"{switch} is paused: {reading.detail}", evidence)
+        return Failed(f"{switch} is not surely paused: {detail}", evidence, again=True)
+    return Done(f"{switch} is paused: {detail}", evidence)

@@ -1,11 +1,14 @@
-"""kill -9 at every named place on the way from the webhook to the pause; nothing lost or doubled."""
+"""kill -9 at every named place from the webhook to the pause: nothing is lost or doubled."""
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from responder import faults
@@ -32,10 +35,7 @@ def switch() -> Iterator[SwitchStandIn]:
 def playbooks(tmp_path: Path, switch: SwitchStandIn) -> Path:
     """The shipped folder, with the switch an HTTP endpoint that keeps a log of what it did."""
     folder = tmp_path / "playbooks"
-    folder.mkdir()
-    for path in PLAYBOOKS.iterdir():
-        (folder / path.name).symlink_to(path)
-    (folder / "switches.yaml").unlink()
+    shutil.copytree(PLAYBOOKS, folder)
     (folder / "switches.yaml").write_text(SWITCHES.format(url=switch.url))
     return folder
 
@@ -98,7 +98,6 @@ def test_a_restart_never_lifts_a_pause(
 
 
 def _send(service: Service, payload: object) -> None:
-    try:
+    # Killed before it could answer, and Sentry would not know either.
+    with contextlib.suppress(httpx.HTTPError):
         service.send("event_alert", payload)
-    except Exception:
-        pass

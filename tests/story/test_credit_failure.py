@@ -124,6 +124,7 @@ def test_a_balance_mismatch_keeps_the_resume_blocked_and_names_the_rows(
 ) -> None:
     writers.start()
     until(lambda: sum(len(seen.committed) for seen in writers.seen), lambda n: n > 20)
+    writers.stop()
     with psycopg.connect(writers.url, autocommit=True) as connection:
         connection.execute(
             "update profiles set credits_balance = credits_balance + 7 where username = 'u3'"
