@@ -1,0 +1,123 @@
+"""Pictures of every page: `python -m tests.web.screenshots OUTDIR`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import psycopg
+from playwright.sync_api import Browser, StorageState
+
+from responder.cli.events import issue_created, metric_alert
+from tests.conftest import CREDITS
+from tests.postgres.server import server
+from tests.web.scene import browser, prepare, site_with
+from tests.web.site import Site, forms
+
+WIDTHS = {"desktop": 1280, "phone": 390}
+SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+
+
+def main(folder: Path) -> None:
+    """Build a scene and take the pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with _credits() as credits_url, tempfile.TemporaryDirectory() as data, browser() as chrome:
+        prepare(credits_url, broken=True)
+        with site_with(f"sqlite:///{data}/responder.db", credits_url) as site:
+            _shoot(chrome, site, folder, {"sign-in": site.link(), "sign-in-used": "/sign-in"})
+            entry = chrome.new_page(base_url=site.url)
+            entry.goto(site.link())
+            entry.get_by_role("button", name="Sign in").click()
+            state = entry.context.storage_state()
+            _shoot(chrome, site, folder, {"empty": "/incidents"}, state)
+            _past(site)
+            pages = {
+                "incidents": "/incidents",
+                "incident": f"/incidents/{_present(site)}",
+                "incident-resolved": "/incidents/1",
+                "post-mortems": "/post-mortems",
+                "post-mortem": "/post-mortems/1",
+                "switches": "/switches",
+                "deliveries": "/deliveries",
+                "not-found": "/nowhere",
+            }
+            _shoot(chrome, site, folder, pages, state)
+
+
+def _past(site: Site) -> None:
+    """An incident that is over, one that nobody has taken, and some noise."""
+    rosa, now = site.visitor(), datetime.now(UTC)
+    slow = metric_alert("Supabase errors", "supabase", "count()", "61 errors", now=now)
+    first = _opened(site, "metric_alert", slow)
+    here = f"/incidents/{first}"
+    site.settled(first)
+    rosa.press(here, f"{here}/acknowledge")
+    tick = next(action for action in forms(rosa.get(here)) if action.endswith("/tick"))
+    rosa.press(here, tick, done=forms(rosa.get(here))[tick].boxes)
+    site.settled(first)
+    rosa.press(here, f"{here}/resolve")
+
+    video = metric_alert("100ms connections failing", "lib/hms", "count()", "34", now=now)
+    _opened(site, "metric_alert", video)
+    site.send("issue", issue_created("TypeError: x is undefined", "components/toast.tsx", now=now))
+    site.send("installation", {"action": "created", "data": {"installation": {}}})
+
+
+def _present(site: Site) -> int:
+    """A credits incident in the middle of its playbook."""
+    incident = site.incident()
+    for _ in range(3):
+        site.incident()
+    site.settled(incident)
+    rosa, here = site.visitor(), f"/incidents/{incident}"
+    rosa.press(here, f"{here}/acknowledge")
+    tick = next(action for action in forms(rosa.get(here)) if action.endswith("/tick"))
+    rosa.press(here, tick, done=forms(rosa.get(here))[tick].boxes[:1])
+    return incident
+
+
+def _opened(site: Site, resource: str, payload: dict[str, Any]) -> int:
+    delivery = site.send(resource, payload).json()["id"]
+    return int(site.decision(delivery)["incident_id"])
+
+
+def _shoot(
+    chrome: Browser,
+    site: Site,
+    folder: Path,
+    pages: dict[str, str],
+    state: StorageState | None = None,
+) -> None:
+    for scheme in SCHEMES:
+        for size, width in WIDTHS.items():
+            context = chrome.new_context(
+                color_scheme=scheme,
+                viewport={"width": width, "height": 844},
+                base_url=site.url,
+                storage_state=state,
+            )
+            page = context.new_page()
+            for name, path in pages.items():
+                page.goto(path)
+                file = folder / f"{name}-{size}-{scheme}.png"
+                page.screenshot(path=file, full_page=True)
+                print(file)
+            context.close()
+
+
+@contextmanager
+def _credits() -> Iterator[str]:
+    with contextmanager(server)() as postgres:
+        url = postgres.fresh_database()
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(CREDITS.read_text(encoding="utf-8").encode())
+        yield url
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
