@@ -98,15 +98,24 @@ class ChatError(Exception):
     """The chat did not take a message.
 
     `retry_after` is in seconds where the chat named a time. `permanent` means that trying
-    again as is can't help; the message says what a person must mend.
+    again as is can't help; the message says what a person must mend. `maybe` means that what
+    was asked may have happened all the same; `gone` that the message to update is not there.
     """
 
     def __init__(
-        self, text: str, *, retry_after: float | None = None, permanent: bool = False
+        self,
+        text: str,
+        *,
+        retry_after: float | None = None,
+        permanent: bool = False,
+        maybe: bool = False,
+        gone: bool = False,
     ) -> None:
         super().__init__(text)
         self.retry_after = retry_after
         self.permanent = permanent
+        self.maybe = maybe
+        self.gone = gone
 
 
 Ref = dict[str, Any]  # where a chat put a message; its own shape, stored as JSON

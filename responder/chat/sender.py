@@ -22,7 +22,7 @@ from responder.store.tables import ChatMessage
 log = structlog.get_logger()
 
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=2)
-PACE = timedelta(seconds=1)  # between two updates of one message: changes meanwhile are one
+PACE = timedelta(seconds=1.5)  # between two updates of one message: changes meanwhile are one
 ASK_BEFORE = timedelta(minutes=10)  # how long before an attempt a lost message may be found
 BATCH = 20
 
@@ -45,6 +45,7 @@ class Sender:
         self._views = views
         self._now = now
         self._woken = asyncio.Event()
+        self._quiet_until: datetime | None = None  # the chat asked us to slow down
 
     def wake(self) -> None:
         """Look at once; somebody wants something said."""
@@ -69,9 +70,12 @@ class Sender:
 
     async def _round(self) -> int:
         now = self._now()
+        if self._quiet_until is not None and now < self._quiet_until:
+            return 0
         work = await self._store.read(lambda session: self._due(session, now))
-        for one in work:
-            await self._send(one)
+        for number, one in enumerate(work, 1):
+            if not await self._send(one):
+                return number
         return len(work)
 
     def _due(self, session: Session, now: datetime) -> list[_Work]:
@@ -83,7 +87,8 @@ class Sender:
         )
         return [_Work(row, self._views.of(session, row), _thread(session, row)) for row in rows]
 
-    async def _send(self, work: _Work) -> None:
+    async def _send(self, work: _Work) -> bool:
+        """Send one message; whether it is worth trying the next one now."""
         row = work.row
         try:
             if row.ref is not None:
@@ -93,20 +98,33 @@ class Sender:
                 ref = await self._post(work)
         except ChatError as error:
             await self._failed(row, error)
-            return
+            return error.permanent  # this message's own trouble, not the chat's
         faults.point("chat.sent")
         await self._sent(row, ref)
+        return True
 
     async def _post(self, work: _Work) -> dict[str, Any]:
         row = work.row
-        if row.attempted_at is not None:
-            # An earlier attempt may have arrived without our hearing of it.
-            found = await self._chat.find(row.key, row.attempted_at - ASK_BEFORE, work.thread)
-            if found is not None:
-                await self._chat.update(found, work.message)
-                return found
+        found = await self._find(work)
+        if found is not None:
+            await self._chat.update(found, work.message)
+            return found
         await self._store.write(lambda session: _attempt(session, row, self._now()))
         return await self._chat.post(row.key, work.message, work.thread)
+
+    async def _find(self, work: _Work) -> dict[str, Any] | None:
+        """Where an earlier attempt arrived without our hearing of it, if one did."""
+        row = work.row
+        if row.attempted_at is None:
+            return None
+        try:
+            return await self._chat.find(row.key, row.attempted_at - ASK_BEFORE, work.thread)
+        except ChatError as error:
+            if not error.permanent:
+                raise
+            # The chat won't ever tell: better said twice than never.
+            log.warning("chat.cannot_be_asked", message=row.key, error=str(error))
+            return None
 
     async def _sent(self, row: ChatMessage, ref: dict[str, Any]) -> None:
         now = self._now()
@@ -124,17 +142,18 @@ class Sender:
     async def _failed(self, row: ChatMessage, error: ChatError) -> None:
         now = self._now()
         log.warning("chat.refused", message=row.key, error=str(error))
+        if error.retry_after is not None:
+            self._quiet_until = now + timedelta(seconds=error.retry_after)
 
         def work(session: Session) -> None:
             stored = session.get_one(ChatMessage, row.id)
             stored.attempts += 1
             stored.error = str(error)[:1000]
-            wait = min(FIRST_WAIT * 2 ** min(stored.attempts - 1, 10), LONGEST_WAIT)
-            if error.permanent:
-                wait = LONGEST_WAIT
-            if error.retry_after is not None:
-                wait = timedelta(seconds=error.retry_after)
-            stored.due_at = now + wait
+            stored.due_at = now + _wait(error, stored.attempts)
+            if error.gone:
+                stored.ref = None
+            if not error.maybe:
+                stored.attempted_at = None  # we know that it is not there
             session.add(stored)
             if row.error is None:
                 text = f"{self._chat.name} did not take the {row.kind}: {error}; trying again"
@@ -148,6 +167,17 @@ class Sender:
         records.note(
             session, row.incident_id, at=now, actor=records.RESPONDER, kind=kind, text=text
         )
+
+
+def _wait(error: ChatError, attempts: int) -> timedelta:
+    if error.gone:
+        return timedelta(0)
+    if error.retry_after is not None:
+        return timedelta(seconds=error.retry_after)
+    if error.permanent:
+        return LONGEST_WAIT
+    doubled: timedelta = FIRST_WAIT * 2 ** min(attempts - 1, 10)
+    return min(doubled, LONGEST_WAIT)
 
 
 def _attempt(session: Session, row: ChatMessage, now: datetime) -> None:

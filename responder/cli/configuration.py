@@ -11,6 +11,7 @@ import typer
 from responder import registry
 from responder.classify.areas import classify
 from responder.playbook.folder import Configuration, load
+from responder.playbook.schema import schema
 from responder.receive.alert import Alert
 from responder.receive.source import NotUnderstood, json_object
 from responder.settings import load as load_settings
@@ -22,6 +23,9 @@ def register(app: typer.Typer) -> None:
     """Add these commands."""
     app.command(epilog="Example: responder check --playbooks ./playbooks")(check)
     app.command(epilog="Example: responder simulate payload.json --json")(simulate)
+    app.command("schema", epilog="Example: responder schema > playbooks/playbook.schema.json")(
+        print_schema
+    )
 
 
 def check(folder: Path | None = FOLDER) -> None:
@@ -51,6 +55,11 @@ def simulate(
             typer.echo(f"  {name:<10} {result[name] or '-'}")
         for step in result["steps"]:
             typer.echo(f"  step       {step['id']}: {step['action']}: {step['intent']}")
+
+
+def print_schema() -> None:
+    """Print the JSON Schema of the playbooks folder, for editors."""
+    typer.echo(json.dumps(schema(), indent=2, ensure_ascii=False))
 
 
 def _load(folder: Path | None) -> Configuration:

@@ -20,6 +20,8 @@ from responder.chat.words import utc
 EVENT = "responder_message"  # the type of the metadata by which a message is found again
 PAGE = 200
 
+_UNREADABLE = "Slack's answer can't be read; is a proxy in between?"
+
 _CHANNEL_ID = re.compile(r"[CG][A-Z0-9]{7,}")  # names are lower case
 
 
@@ -171,14 +173,17 @@ class SlackChat:
         except SlackApiError as error:
             raise self._explained(error) from error
         except TimeoutError as error:
-            raise ChatError(f"Slack did not answer within {self._timeout} seconds") from error
+            text = f"Slack did not answer within {self._timeout} seconds"
+            raise ChatError(text, maybe=True) from error
+        except aiohttp.ClientConnectorError as error:
+            raise ChatError(f"Slack can't be reached: {error}") from error
         except (aiohttp.ClientError, OSError) as error:
             reason = str(error) or type(error).__name__
-            raise ChatError(f"Slack can't be reached: {reason}") from error
+            raise ChatError(f"the connection to Slack broke: {reason}", maybe=True) from error
         except (SlackClientError, ValueError, TypeError, AttributeError) as error:
-            raise ChatError("Slack's answer can't be read; is a proxy in between?") from error
+            raise ChatError(_UNREADABLE, maybe=True) from error
         if not isinstance(answer, dict):
-            raise ChatError("Slack's answer can't be read; is a proxy in between?")
+            raise ChatError(_UNREADABLE, maybe=True)
         return answer
 
     def _explained(self, error: SlackApiError) -> ChatError:

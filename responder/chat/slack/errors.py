@@ -67,5 +67,6 @@ def explain(
         text = _MEND[code].format(
             channel=channel, needed=needed or "(not named)", details="; ".join(details) or code
         )
-        return ChatError(text, permanent=True)
-    return ChatError(_PASSING.get(code, f"Slack answered {code}"), retry_after=retry_after)
+        return ChatError(text, permanent=True, gone=code == "message_not_found")
+    text = _PASSING.get(code, f"Slack answered {code}")
+    return ChatError(text, retry_after=retry_after, maybe=True)
