@@ -1,0 +1,351 @@
+"""Sentry's integration webhooks: what each is, and what it says in our words.
+
+The header names the resource, the body the action; new ones of both keep appearing, so what is
+not known is kept as `Signal.UNKNOWN`. Nearly every field may be missing, null or of another
+type than its neighbours in the same payload.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+
+from responder.receive.alert import Alert, Frame, Metric, Signal
+from responder.receive.fields import instant, items, mapping, text, whole
+from responder.receive.source import Description, json_object
+
+Fields = Mapping[str, object]
+
+SAMPLE = "Test notification"  # the culprit of what the test button of newer monitors sends
+FRAMES = 250
+TAGS = 200
+NAME, TITLE, PATH, MESSAGE = 200, 500, 1000, 4000  # the longest we keep, in characters
+
+# Which resource a body must be when no header says so, as with a payload read from a file.
+_TELLTALES = {
+    "event": "event_alert",
+    "error": "error",
+    "metric_alert": "metric_alert",
+    "comment_id": "comment",
+    "installation": "installation",
+    "run_id": "seer",
+    "activity": "activity_alert",
+    "issue": "issue",
+}
+
+_SIGNALS = {
+    ("event_alert", "triggered"): Signal.FIRING,
+    ("error", "created"): Signal.FIRING,
+    ("issue", "created"): Signal.FIRING,
+    ("issue", "unresolved"): Signal.FIRING,
+    ("issue", "resolved"): Signal.RESOLVED,
+    ("metric_alert", "critical"): Signal.FIRING,
+    ("metric_alert", "warning"): Signal.FIRING,
+    ("metric_alert", "open"): Signal.FIRING,
+    ("metric_alert", "resolved"): Signal.RESOLVED,
+    ("activity_alert", "triggered"): Signal.NOTE,
+}
+_NOTED = frozenset({"issue", "comment", "installation", "seer"})  # whatever the action
+
+
+class SentrySource:
+    """Describes and normalises Sentry's webhooks."""
+
+    name = "sentry"
+
+    def describe(self, headers: Mapping[str, str], body: bytes) -> Description:
+        """Say what a delivery is.
+
+        Raises:
+            NotUnderstood: the body is not a JSON object.
+        """
+        payload = json_object(body)
+        data = mapping(payload.get("data"))
+        resource = text(headers.get("sentry-hook-resource"))[:60] or _guess(data)
+        action = text(payload.get("action"))[:60]
+        sent_key = text(headers.get("idempotency-key"))
+        if sent_key and len(sent_key) <= 100:
+            identity = sent_key
+        else:
+            parts = [sent_key] if sent_key else _identity(resource, data, body)
+            identity = hashlib.sha256(json.dumps([action, *parts]).encode()).hexdigest()
+        return Description(resource, action, f"{self.name}:{resource}:{identity}")
+
+    def normalise(self, resource: str, payload: Mapping[str, object]) -> Alert:
+        """Say it in our words; never raises."""
+        action = text(payload.get("action"))[:60]
+        reading = _Reading(text(resource)[:60], action, mapping(payload.get("data")))
+        match reading.resource:
+            case "event_alert" | "error":
+                alert = reading.event()
+            case "issue" | "activity_alert":
+                alert = reading.issue()
+            case "metric_alert":
+                alert = reading.metric_alert()
+            case _:
+                alert = reading.other()
+        actor = mapping(payload.get("actor"))
+        return replace(
+            alert,
+            actor=(text(actor.get("name")) or text(actor.get("id")))[:NAME],
+            notes=tuple(dict.fromkeys(reading.notes)),
+        )
+
+
+def _guess(data: Fields) -> str:
+    return next((resource for key, resource in _TELLTALES.items() if key in data), "unknown")
+
+
+def _signal(resource: str, action: str) -> Signal:
+    known = _SIGNALS.get((resource, action))
+    return known or (Signal.NOTE if resource in _NOTED else Signal.UNKNOWN)
+
+
+def _identity(resource: str, data: Fields, body: bytes) -> list[str]:
+    """What tells one notification from the next where Sentry sends no key for it.
+
+    Issues and metric alerts go to and fro between the same states under one id, so their body
+    counts too; and so it does wherever an id is missing, lest two deliveries pass for one.
+    """
+    whole_body = hashlib.sha256(body).hexdigest()
+    event_id = text(_event(data).get("event_id"))
+    match resource:
+        case "event_alert":
+            parts = [event_id, text(data.get("triggered_rule"))]
+        case "error":
+            parts = [event_id]
+        case "comment":
+            parts = [text(data.get("comment_id"))]
+        case "seer":
+            parts = [text(data.get("run_id"))]
+        case _:
+            parts = [""]
+    return parts if parts[0] else [*parts, whole_body]
+
+
+def _event(data: Fields) -> Fields:
+    return mapping(data.get("event")) or mapping(data.get("error"))
+
+
+class _Reading:
+    """One payload being read; collects notes on what had to be cut or dropped."""
+
+    def __init__(self, resource: str, action: str, data: Fields) -> None:
+        self.resource = resource
+        self.action = action
+        self.data = data
+        self.notes: list[str] = []
+
+    def event(self) -> Alert:
+        """An event, from an alert rule or from the stream of all errors."""
+        event = _event(self.data)
+        occurrence = mapping(event.get("occurrence"))  # issues that are not errors have one
+        metadata = mapping(event.get("metadata"))
+        nextjs = mapping(mapping(event.get("contexts")).get("nextjs"))
+        request = mapping(event.get("request"))
+        issue_alert = mapping(self.data.get("issue_alert"))
+        tags = self._tags(event.get("tags"))
+        culprit = self._cut("culprit", TITLE, event.get("culprit"), occurrence.get("culprit"))
+        sample = (
+            "sample_event" in tags
+            or culprit == SAMPLE
+            or occurrence.get("issueTitle") == "Test Issue"
+        )
+        return Alert(
+            source=SentrySource.name,
+            resource=self.resource,
+            action=self.action,
+            signal=Signal.TEST if sample else _signal(self.resource, self.action),
+            title=self._cut("title", TITLE, event.get("title"), occurrence.get("issueTitle")),
+            message=self._cut("message", MESSAGE, *_messages(event)),
+            level=text(event.get("level"))[:NAME],
+            culprit=culprit,
+            transaction=self._cut(
+                "transaction", TITLE, event.get("transaction"), tags.get("transaction")
+            ),
+            location=self._cut("location", PATH, metadata.get("filename"), event.get("location")),
+            route=self._cut("route", PATH, nextjs.get("router_path"), nextjs.get("request_path")),
+            # What follows a "?" may hold somebody's secrets, and names no place.
+            url=self._cut("url", PATH, _bare(request.get("url")), _bare(tags.get("url"))),
+            environment=self._cut(
+                "environment", NAME, event.get("environment"), tags.get("environment")
+            ),
+            project=_project(event),
+            release=self._cut("release", NAME, event.get("release"), tags.get("release")),
+            event_id=text(event.get("event_id"))[:NAME],
+            issue_id=text(event.get("issue_id"))[:NAME],
+            issue_url=_link(event.get("web_url"), event.get("issue_url")),
+            rule=self._cut("rule", NAME, self.data.get("triggered_rule"), issue_alert.get("title")),
+            occurred_at=self._time(event, "datetime", "timestamp", "received"),
+            frames=self._frames(event),
+            tags=tags,
+        )
+
+    def issue(self) -> Alert:
+        """A change of an issue, or an activity on it. Carries no stack and no environment."""
+        issue = mapping(self.data.get("issue"))
+        metadata = mapping(issue.get("metadata"))
+        project = mapping(issue.get("project"))
+        activity = mapping(self.data.get("activity"))
+        culprit = self._cut("culprit", TITLE, issue.get("culprit"))
+        return Alert(
+            source=SentrySource.name,
+            resource=self.resource,
+            action=self.action,
+            signal=Signal.TEST if culprit == SAMPLE else _signal(self.resource, self.action),
+            title=self._cut("title", TITLE, issue.get("title"), metadata.get("title")),
+            message=self._cut("message", MESSAGE, metadata.get("value"), activity.get("type")),
+            level=text(issue.get("level"))[:NAME],
+            culprit=culprit,
+            location=self._cut("location", PATH, metadata.get("filename")),
+            project=self._cut("project", NAME, project.get("slug"), project.get("id")),
+            issue_id=text(issue.get("id"))[:NAME],
+            issue_url=_link(issue.get("web_url"), issue.get("webUrl"), issue.get("permalink")),
+            rule=self._cut("rule", NAME, mapping(self.data.get("alert")).get("name")),
+            users=whole(issue.get("userCount")),
+            occurred_at=self._time(issue, "lastSeen", "firstSeen"),
+        )
+
+    def metric_alert(self) -> Alert:
+        """A metric rule that changed its state."""
+        alert = mapping(self.data.get("metric_alert"))
+        rule = mapping(alert.get("alert_rule"))
+        name = self._cut("rule", NAME, rule.get("name"), alert.get("title"))
+        description = self._cut("message", MESSAGE, self.data.get("description_text"))
+        return Alert(
+            source=SentrySource.name,
+            resource=self.resource,
+            action=self.action,
+            signal=_signal(self.resource, self.action),
+            title=self._cut("title", TITLE, self.data.get("description_title"), name),
+            message=description,
+            level=self.action if self.action in ("critical", "warning") else "",
+            environment=self._cut("environment", NAME, rule.get("environment")),
+            project=self._cut("project", NAME, *items(alert.get("projects"))),
+            issue_url=_link(self.data.get("web_url")),
+            rule=name,
+            occurred_at=self._time(
+                alert, "date_closed", "date_detected", "date_created", "date_started"
+            ),
+            metric=Metric(
+                id=text(alert.get("id"))[:NAME],
+                rule=name,
+                query=self._cut("query", PATH, rule.get("query")),
+                aggregate=self._cut("aggregate", NAME, rule.get("aggregate")),
+                description=description,
+            ),
+        )
+
+    def other(self) -> Alert:
+        """A comment, a (de)installation, Seer's work, or what we have no words for yet."""
+        data = self.data
+        titles = [mapping(part).get("title") for part in data.values()]
+        cause = mapping(data.get("root_cause"))
+        return Alert(
+            source=SentrySource.name,
+            resource=self.resource,
+            action=self.action,
+            signal=_signal(self.resource, self.action),
+            title=self._cut("title", TITLE, data.get("title"), *titles),
+            message=self._cut("message", MESSAGE, data.get("comment"), cause.get("description")),
+            project=self._cut("project", NAME, data.get("project_slug")),
+            issue_id=self._cut("issue id", NAME, data.get("issue_id"), data.get("group_id")),
+            occurred_at=self._time(data, "timestamp"),
+        )
+
+    def _cut(self, name: str, longest: int, *values: object) -> str:
+        """The first of these that has any text, at most so many characters of it."""
+        words = next(filter(None, map(text, values)), "")
+        if len(words) <= longest:
+            return words
+        self.notes.append(f"the {name} was cut to {longest} characters")
+        return words[:longest]
+
+    def _time(self, fields: Fields, *names: str) -> datetime | None:
+        for name in names:
+            value = fields.get(name)
+            if value is None:
+                continue
+            at = instant(value)
+            if at is not None:
+                return at
+            self.notes.append(f"{name} is no time we can use, and was left out")
+        return None
+
+    def _tags(self, value: object) -> dict[str, str]:
+        """Tags come as pairs, or as objects where they were copied from the REST API."""
+        tags: dict[str, str] = {}
+        for tag in items(value)[:TAGS]:
+            match tag:
+                case [key, content] | {"key": key, "value": content}:
+                    if text(key):
+                        tags[text(key)[:NAME]] = self._cut("value of a tag", NAME, content)
+        if len(items(value)) > TAGS:
+            self.notes.append(f"only the first {TAGS} tags were kept")
+        return tags
+
+    def _frames(self, event: Fields) -> tuple[Frame, ...]:
+        frames = tuple(islice(_newest_first(event), FRAMES + 1))
+        if len(frames) > FRAMES:
+            self.notes.append(f"only the newest {FRAMES} frames were kept")
+        return tuple(self._frame(frame) for frame in frames[:FRAMES])
+
+    def _frame(self, frame: Fields) -> Frame:
+        places = (frame.get(name) for name in ("filename", "abs_path", "module"))
+        return Frame(
+            path=self._cut("path of a frame", PATH, *places),
+            function=text(frame.get("function"))[:NAME] or None,
+            line=whole(frame.get("lineno")),
+            in_app=frame.get("in_app") is True,
+        )
+
+
+def _newest_first(event: Fields) -> Iterator[Fields]:
+    """Frames from the crash outwards: of the last exception, which names the event, then causes.
+
+    A message has none, but may carry a stack of its own or one in its threads.
+    """
+    stacks = [
+        mapping(mapping(holder).get("stacktrace"))
+        for part in ("exception", "threads")
+        for holder in reversed(items(mapping(event.get(part)).get("values")))
+    ]
+    for stack in (*stacks, mapping(event.get("stacktrace"))):
+        for frame in reversed(items(stack.get("frames"))):
+            if isinstance(frame, dict):
+                yield frame
+
+
+def _messages(event: Fields) -> tuple[object, ...]:
+    """Where an event says something: its message, or else the exception that names it."""
+    logentry = mapping(event.get("logentry"))
+    exceptions = items(mapping(event.get("exception")).get("values"))
+    return (
+        event.get("message"),
+        logentry.get("formatted"),
+        logentry.get("message"),
+        mapping(exceptions[-1]).get("value") if exceptions else None,
+        mapping(event.get("occurrence")).get("subtitle"),
+    )
+
+
+def _bare(url: object) -> str:
+    return text(url).partition("?")[0].partition("#")[0]
+
+
+def _project(event: Fields) -> str:
+    """The project's slug, which stands only in the event's API address; or else its number."""
+    _, _, after = text(event.get("url")).partition("/projects/")
+    slug = after.partition("/")[2].partition("/")[0]  # organisation/project/events/…
+    return (slug or text(event.get("project")))[:NAME]
+
+
+def _link(*values: object) -> str:
+    """The first of these that is a web address; anything else must not become a link."""
+    return next(
+        (link for link in map(text, values) if link.startswith(("https://", "http://"))), ""
+    )[:PATH]
