@@ -74,6 +74,7 @@ class _Reader:
         self.problems: list[Problem] = []
         self.parts: dict[str, tuple[Source, Any]] = {}
         self.playbooks: dict[str, tuple[Source, Pinned]] = {}
+        self.unread: set[str] = set()  # what some file has or may have, but wrongly
 
     def configuration(self) -> Configuration:
         for path in sorted(self.folder.glob("*.y*ml")):
@@ -81,10 +82,10 @@ class _Reader:
                 self._file(read(path))
             except ConfigurationError as error:
                 self.problems += error.problems
-        if "areas" not in self.parts and not self.problems:
+                self.unread |= {"playbook", "areas", *_PARTS}
+        if "areas" not in self.parts and "areas" not in self.unread:
             self._say(None, (), "no file has `areas:`; without areas no alert can be classified")
-        if not self.problems:
-            self._check_together()
+        self._check_together()
         if self.problems:
             raise ConfigurationError(self.problems)
         return Configuration(
@@ -118,6 +119,7 @@ class _Reader:
             self.parts[key] = (source, parse())
         except ValidationError as error:
             self._say_all(source, (key,), error)
+            self.unread.add(key)
 
     def _playbook(self, source: Source, content: dict[str, Any]) -> None:
         included = list(self._include(source, content))
@@ -125,6 +127,7 @@ class _Reader:
             playbook = Playbook.model_validate(content)
         except ValidationError as error:
             self._say_all(source, (), error)
+            self.unread.add("playbook")
             return
         if playbook.playbook in self.playbooks:
             other = self.playbooks[playbook.playbook][0].file
@@ -140,30 +143,55 @@ class _Reader:
         for index, step in enumerate(steps if isinstance(steps, list) else []):
             for key, value in step.items() if isinstance(step, dict) else ():
                 if isinstance(value, str) and value.startswith(FILE):
-                    path = (self.folder / value.removeprefix(FILE)).resolve()
-                    if not path.is_relative_to(self.folder.resolve()) or not path.is_file():
-                        self._say(source, ("steps", index, key), f"no such file here: {value}")
-                        continue
-                    step[key] = path.read_text(encoding="utf-8")
-                    yield step[key]
+                    try:
+                        step[key] = self._text(value.removeprefix(FILE))
+                    except (OSError, ValueError) as error:
+                        self._say(source, ("steps", index, key), f"{value} can't be read: {error}")
+                    else:
+                        yield step[key]
+
+    def _text(self, name: str) -> str:
+        path = (self.folder / name).resolve()
+        if not path.is_relative_to(self.folder.resolve()) or not path.is_file():
+            raise ValueError("there is no such file in this folder")
+        return path.read_text(encoding="utf-8")
 
     def _check_together(self) -> None:
-        areas: dict[str, str] = {}
+        answered: dict[str, str] = {}
         for source, pinned in self.playbooks.values():
             playbook = pinned.playbook
             if playbook.area is not None:
-                if playbook.area not in self.parts["areas"][1].root:
-                    self._say(source, ("area",), f"there is no area {playbook.area}")
-                if playbook.area in areas:
-                    self._say(
-                        source, ("area",), f"{areas[playbook.area]} answers {playbook.area} already"
-                    )
-                areas[playbook.area] = source.file
+                self._check_area(source, playbook.area, answered)
+            for location, text in playbook.mistakes():
+                self._say(source, location, text)
             for index, step in enumerate(playbook.steps):
                 self._check_step(source, index, step)
             self._check_releases(source, playbook)
+        self._check_answers()
         for name, spec in self._part("switches", {}).items():
             self._check_switch(name, spec)
+
+    def _check_answers(self) -> None:
+        """An area's `playbook:` and that playbook's `area:` must name each other."""
+        for name, area in self.parts["areas"][1].root.items() if "areas" in self.parts else ():
+            if area.playbook is None:
+                continue
+            source, location = self.parts["areas"][0], ("areas", name, "playbook")
+            if area.playbook in self.playbooks:
+                answers = self.playbooks[area.playbook][1].playbook.area
+                if answers != name:
+                    text = f"{area.playbook} answers {answers or 'no area'}; its `area:` says so"
+                    self._say(source, location, text)
+            elif "playbook" not in self.unread:
+                self._say(source, location, f"there is no playbook {area.playbook}")
+
+    def _check_area(self, source: Source, area: str, answered: dict[str, str]) -> None:
+        if "areas" in self.parts and area not in self.parts["areas"][1].root:
+            known = ", ".join(sorted(self.parts["areas"][1].root))
+            self._say(source, ("area",), f"there is no area {area}; there are: {known}")
+        if area in answered:
+            self._say(source, ("area",), f"{answered[area]} answers {area} already")
+        answered[area] = source.file
 
     def _check_step(self, source: Source, index: int, step: StepSpec) -> None:
         action = registry.find("actions").get(step.action)
@@ -187,14 +215,14 @@ class _Reader:
     def _check_known(
         self, source: Source, location: tuple[str | int, ...], part: str, name: str
     ) -> None:
-        if name not in self._part(part, {}):
+        if self._known(part) and name not in self._part(part, {}):
             known = ", ".join(sorted(self._part(part, {}))) or "none"
             self._say(source, location, f"{name} is not in {part}.yaml, which has: {known}")
 
     def _check_releases(self, source: Source, playbook: Playbook) -> None:
-        released = {
+        released = [
             step.params.get("switch") for step in playbook.steps if step.action == "switch.release"
-        }
+        ]
         for index, step in enumerate(playbook.steps):
             if step.action == "switch.hold" and step.params.get("switch") not in released:
                 self._say(
@@ -224,6 +252,10 @@ class _Reader:
             location = ("switches", name, "database")
             self._check_known(source, location, "databases", spec.options["database"])
 
+    def _known(self, part: str) -> bool:
+        """Whether what is not in the part is missing, and not only in a file that is broken."""
+        return part in self.parts or part not in self.unread
+
     def _part(self, key: str, empty: Any) -> Any:
         return self.parts[key][1] if key in self.parts else empty
 
@@ -236,7 +268,12 @@ class _Reader:
     def _say_all(
         self, source: Source, prefix: tuple[str | int, ...], error: ValidationError
     ) -> None:
-        for wrong in error.errors(include_url=False):
+        found = error.errors(include_url=False)
+        for wrong in found:
+            if wrong["type"] == "too_short" and any(
+                len(wrong["loc"]) < len(other["loc"]) for other in found
+            ):
+                continue  # pydantic counts only items that are right
             location = (*prefix, *wrong["loc"])
             field_name = ".".join(str(part) for part in wrong["loc"])
             text = wrong["msg"].removeprefix("Value error, ")

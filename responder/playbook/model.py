@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from responder.classify.durations import Duration
 from responder.classify.severity import Severity
@@ -70,17 +71,18 @@ class Playbook(_Strict):
     mode: Mode = Mode.ACT
     steps: tuple[StepSpec, ...] = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def _graph(self) -> Playbook:
+    def mistakes(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """What is wrong with the steps as a graph: where, and what to mend."""
         seen: set[str] = set()
-        for step in self.steps:
+        for index, step in enumerate(self.steps):
             if step.id in seen:
-                raise ValueError(f"two steps are called {step.id}; give each its own id")
+                text = f"two steps are called {step.id}; give each its own id"
+                yield ("steps", index, "id"), text
             for need in step.needs or ():
                 if need not in seen:
-                    raise ValueError(f"step {step.id} needs {need}, which is not a step before it")
+                    text = f"step {step.id} needs {need}, which is not a step before it"
+                    yield ("steps", index, "needs"), text
             seen.add(step.id)
-        return self
 
     def needs_of(self, position: int) -> tuple[str, ...]:
         """What the step at that position waits for: by default the step before it."""
