@@ -20,7 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from responder.app import Responder, utcnow
-from responder.chat.words import clean
+from responder.chat.words import one_line
 from responder.incident.lifecycle import IncidentState
 from responder.people.roles import Person, Role
 from responder.switches.base import SwitchError
@@ -49,8 +49,8 @@ class Form:
         return self._fields.get(name, [""])[0].strip()
 
     def reason(self) -> str:
-        """The reason, as visible text at a length that fits a timeline."""
-        reason = clean(self.text("reason"))
+        """The reason, as one line of visible text that fits a timeline."""
+        reason = one_line(self.text("reason"))
         if len(reason) > LONGEST_REASON:
             raise Invalid(f"the reason is longer than {LONGEST_REASON} characters; shorten it")
         return reason

@@ -54,12 +54,13 @@ def browser() -> Iterator[Browser]:
 def prepare(credits_url: str, *, broken: bool) -> None:
     """Put the switch and some life into the credits app; `broken` balances do not add up."""
     # As a process of its own, for Playwright has this thread's event loop.
-    subprocess.run(
+    installed = subprocess.run(
         [sys.executable, "-m", "responder", "switches", "install", SWITCH, "--yes"],
         env=os.environ | {"KULTI_DATABASE_URL": credits_url, "RESPONDER_PLAYBOOKS": str(PLAYBOOKS)},
-        check=True,
         capture_output=True,
+        text=True,
     )
+    assert installed.returncode == 0, installed.stderr
     with psycopg.connect(credits_url, autocommit=True) as connection:
         for name in PEOPLE:
             user = connection.execute(

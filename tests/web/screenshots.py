@@ -1,4 +1,4 @@
-"""Pictures of every page: `python -m tests.web.screenshots OUTDIR`."""
+"""Pictures of every page: `python -m tests.web.screenshots OUTDIR [LARGEST_HEIGHT]`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psycopg
-from playwright.sync_api import Browser, StorageState
+from playwright.sync_api import Browser, FloatRect, StorageState
 
 from responder.cli.events import issue_created, metric_alert
 from tests.conftest import CREDITS
@@ -23,18 +23,20 @@ WIDTHS = {"desktop": 1280, "phone": 390}
 SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, height: int) -> None:
     """Build a scene and take the pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     with _credits() as credits_url, tempfile.TemporaryDirectory() as data, browser() as chrome:
         prepare(credits_url, broken=True)
         with site_with(f"sqlite:///{data}/responder.db", credits_url) as site:
-            _shoot(chrome, site, folder, {"sign-in": site.link(), "sign-in-used": "/sign-in"})
+            _shoot(
+                chrome, site, folder, height, {"sign-in": site.link(), "sign-in-used": "/sign-in"}
+            )
             entry = chrome.new_page(base_url=site.url)
             entry.goto(site.link())
             entry.get_by_role("button", name="Sign in").click()
             state = entry.context.storage_state()
-            _shoot(chrome, site, folder, {"empty": "/incidents"}, state)
+            _shoot(chrome, site, folder, height, {"empty": "/incidents"}, state)
             _past(site)
             pages = {
                 "incidents": "/incidents",
@@ -46,7 +48,7 @@ def main(folder: Path) -> None:
                 "deliveries": "/deliveries",
                 "not-found": "/nowhere",
             }
-            _shoot(chrome, site, folder, pages, state)
+            _shoot(chrome, site, folder, height, pages, state)
 
 
 def _past(site: Site) -> None:
@@ -90,6 +92,7 @@ def _shoot(
     chrome: Browser,
     site: Site,
     folder: Path,
+    height: int,
     pages: dict[str, str],
     state: StorageState | None = None,
 ) -> None:
@@ -105,7 +108,9 @@ def _shoot(
             for name, path in pages.items():
                 page.goto(path)
                 file = folder / f"{name}-{size}-{scheme}.png"
-                page.screenshot(path=file, full_page=True)
+                tall = min(page.evaluate("document.documentElement.scrollHeight"), height)
+                area: FloatRect = {"x": 0, "y": 0, "width": width, "height": tall}
+                page.screenshot(path=file, full_page=True, clip=area)
                 print(file)
             context.close()
 
@@ -120,4 +125,4 @@ def _credits() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 100_000)

@@ -45,6 +45,8 @@ class _Forms(HTMLParser):
         if tag == "form":
             assert values["method"] == "post"
             self.forms.append(Form(values["action"]))
+        elif tag == "textarea":
+            self.forms[-1].fields[values["name"]] = [""]
         elif tag == "input":
             fields = self.forms[-1].fields
             if values["type"] == "checkbox":

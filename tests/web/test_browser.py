@@ -43,12 +43,12 @@ AUDIT = """
     if (ratio < 4.5) found.push(`contrast ${ratio.toFixed(2)}: ${walker.currentNode.textContent}`);
   }
   if (texts < 5) found.push(`only ${texts} texts seen`);
-  const hit = "button, .button, summary, nav a, .tick, [type=text]";
+  const hit = "button, .button, summary, nav a, .tick, textarea";
   for (const e of document.querySelectorAll(hit)) {
     if (innerWidth < 768 && e.checkVisibility() && e.getBoundingClientRect().height < 44)
       found.push(`${e.getBoundingClientRect().height} px high: ${e.outerHTML.slice(0, 80)}`);
   }
-  for (const e of document.querySelectorAll("input:not([type=hidden])"))
+  for (const e of document.querySelectorAll("input:not([type=hidden]), textarea"))
     if (!e.labels.length) found.push(`no label: ${e.outerHTML}`);
   if (document.querySelectorAll("h1").length !== 1) found.push("not exactly one h1");
   const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
@@ -130,6 +130,9 @@ def test_an_incident_to_its_end(
     page.get_by_role("button", name="Save Review by a person").click()
     until_shown(page, "On approval:")
     page.get_by_label("Reason (optional)").fill("balances add up")
+    page.get_by_label("Reason (optional)").press("Enter")  # must not press Approve
+    expect(page.get_by_role("button", name="Approve Resume")).to_be_visible()
+    assert site.step(incident, "resume")["state"] == "waiting"
     page.get_by_role("button", name="Approve Resume").click()
     until_shown(page, "Every step is done.")
     expect(page.get_by_role("region", name="Paused now")).to_have_count(0)

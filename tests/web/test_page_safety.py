@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from sqlmodel import Session
 
 from responder.people.roles import Role
+from responder.store.database import Store
+from responder.store.tables import Incident, PostMortem
 from tests.web.site import CREDITS, Site, Visitor, forms, text_of
 
 SCRIPT = "<script>alert(1)</script>"
@@ -95,6 +98,26 @@ def test_what_comes_from_outside_stays_text(site: Site) -> None:
         assert not re.search(r"[\u202e\u200b\x1b]", page.text), path
         assert not re.search(r"<[^>]+ (style|on\w+)=", page.text), "no inline script or style"
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in visitor.get(here).text
+
+
+def test_even_what_reached_the_store_can_not_run(site: Site) -> None:
+    incident = site.incident()
+    site.settled(incident)
+    site.post("/switches/credit-transactions/release", reason="test", incident=incident)
+    assert site.post(f"/incidents/{incident}/resolve").is_success
+    store = Store(site.database_url)
+    with Session(store.engine) as session, session.begin():
+        session.get_one(Incident, incident).issue_url = "javascript:alert(1)"
+        record = session.get_one(PostMortem, 1)
+        record.body = f"# T\n\n{SCRIPT} {BREAKOUT}\n\n{SCRIPT}\n\n[a](javascript:alert(2))\n"
+    store.close()
+    visitor = site.visitor()
+    for path in (f"/incidents/{incident}", "/post-mortems/1"):
+        page = visitor.get(path)
+        assert "<script" not in page.text
+        assert "<img src=x" not in page.text
+        assert not re.search(r"(href|src)=.javascript:", page.text)
+    assert "&lt;script&gt;" in page.text
 
 
 @pytest.mark.parametrize(
