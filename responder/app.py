@@ -85,7 +85,7 @@ class Responder:
             self.store, self.switches, self._configured, now=self.now, changed=self._wake
         )
         self.journey = Journey(
-            self.store, self.sources, self._configured, now=self.now, decided=self._wake
+            self.store, self.sources, self._configured, now=self.now, decided=self._decided
         )
         self.intake = Intake(self.store, stored=self.journey.wake)
         self.clock = Clock(self.store, now=self.now)
@@ -136,10 +136,13 @@ class Responder:
     def _configured(self) -> Configuration:
         return self.configuration
 
-    def _wake(self) -> None:
+    def _decided(self) -> None:
         self.runner.wake()
-        self.journey.wake()
         self.sender.wake()
+
+    def _wake(self) -> None:
+        self.journey.wake()  # a replay is a delivery too
+        self._decided()
 
     def _contact_lines(self, area: str) -> tuple[str, ...]:
         return tuple(f"{one.name}: {one.reach}" for one in self.configuration.contacts_for(area))

@@ -82,9 +82,12 @@ class Journey:
         while True:
             self._woken.clear()
             try:
-                while await self._store.write(self._batch):
-                    faults.point("delivery.decided")
-                    self._decided()
+                decided = BATCH
+                while decided == BATCH:
+                    decided = await self._store.write(self._batch)
+                    if decided:
+                        faults.point("delivery.decided")
+                        self._decided()
             except Exception:
                 log.exception("journey.failed")  # nothing was decided; looked at again below
             with contextlib.suppress(TimeoutError):

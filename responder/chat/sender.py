@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,8 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=2)
 PACE = timedelta(seconds=1.5)  # between two updates of one message: changes meanwhile are one
 ASK_BEFORE = timedelta(minutes=10)  # how long before an attempt a lost message may be found
 BATCH = 20
+LOOK_SECONDS = 0.5  # between looks when nobody woke us
+SETTLE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,11 @@ class Sender:
                 await self._rest()
 
     async def _rest(self) -> None:
-        try:
-            async with asyncio.timeout(0.5):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS):
                 await self._woken.wait()
-        except TimeoutError:
-            pass
+        # Containment goes first, and what changes in the next moment is one message.
+        await asyncio.sleep(SETTLE_SECONDS)
 
     async def _round(self) -> int:
         now = self._now()

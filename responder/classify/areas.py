@@ -162,7 +162,6 @@ class Area(_Strict):
     metric_rules: tuple[Wildcards, ...] = ()
     environments: tuple[str, ...] | None = None
     threshold: Threshold
-    playbook: Name | None = None
     act_within: Duration = Field(
         default=timedelta(minutes=15), json_schema_extra={"default": "15m"}
     )

@@ -1,12 +1,12 @@
-"""Where Slack's requests come in: verified, answered at once, carried out right after."""
+"""Where Slack's requests come in: verified, carried out, and answered in time."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from urllib.parse import parse_qs
 
 import structlog
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,10 +20,12 @@ from responder.web.problems import EXPECTED, problem
 log = structlog.get_logger()
 
 LARGEST_BODY = 1024 * 1024
+ANSWER_SECONDS = 1.5
 
 
 def routes(responder: Responder) -> list[Route]:
     """Slack's interactivity address."""
+    under_way: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
     async def interactions(request: Request) -> Response:
         body = b""
@@ -47,11 +49,13 @@ def routes(responder: Responder) -> list[Route]:
         except (KeyError, ValueError, RecursionError) as error:
             log.warning("slack.not_understood", error=str(error))
             return problem(400, "not an interaction this service knows")
-        # Answered now, done next: Slack shows an error after three seconds.
-        return Response(
-            status_code=200,
-            background=BackgroundTask(_carry_out, responder, interaction),
-        )
+        # Done before it is answered, so that a press we confirmed is on disk; but Slack shows
+        # an error after three seconds, so if something is slow it is answered first.
+        work = asyncio.create_task(_carry_out(responder, interaction))
+        under_way.add(work)
+        work.add_done_callback(under_way.discard)
+        await asyncio.wait({work}, timeout=ANSWER_SECONDS)
+        return Response(status_code=200)
 
     return [Route("/slack/interactions", interactions, methods=["POST"])]
 
@@ -64,6 +68,9 @@ async def _carry_out(responder: Responder, interaction: Interaction) -> None:
         await responder.desk.carry_out(interaction.command, person)
     except EXPECTED as error:
         await _whisper(responder, interaction, str(error).strip("'\""))
+    except Exception:
+        log.exception("slack.press_failed", command=str(interaction.command))
+        await _whisper(responder, interaction, "That did not work; it was not recorded. Try again.")
 
 
 async def _whisper(responder: Responder, interaction: Interaction, text: str) -> None:

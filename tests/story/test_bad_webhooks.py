@@ -114,7 +114,7 @@ def test_one_field_of_a_wrong_type(service: Service, field: str) -> None:
     ],
 )
 def test_not_signed_by_sentry(service: Service, kind: str, headers: dict[str, str]) -> None:
-    raw = {name: value.encode("latin-1") for name, value in headers.items()}
+    raw = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
     before = len(service.get("/deliveries")["items"])
     answer = service.http.post("/webhooks/sentry", content=GOOD, headers=raw)
     assert answer.status_code == 401

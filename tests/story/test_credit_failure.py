@@ -175,7 +175,8 @@ def test_a_writer_that_hangs_is_named_and_does_not_hold_the_pause_up(
     assert time.monotonic() - began < 10
     with pytest.raises(psycopg.OperationalError):
         hung.commit()
-    assert "a-hung-worker" in str(service.step(incident, "stop")["evidence"]["holdouts"])
+    stop = service.step_in(incident, "stop", "succeeded")
+    assert "a-hung-worker" in str(stop["evidence"]["holdouts"])
     timeline = service.get(f"/incidents/{incident}")["timeline"]
     assert any("a-hung-worker" in entry["text"] for entry in timeline)
 
