@@ -54,6 +54,7 @@ class Responder:
 
     Raises:
         SettingsError, ConfigurationError: at once, before anything is started.
+        StoreError: on entering, where another service has the SQLite database.
     """
 
     def __init__(self, settings: Settings, environment: Mapping[str, str] | None = None) -> None:

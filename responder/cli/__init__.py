@@ -10,6 +10,7 @@ from responder import __version__
 from responder.cli import configuration, demo, records, serve, switches
 from responder.playbook.source import ConfigurationError
 from responder.settings import SettingsError
+from responder.store.database import StoreError
 
 app = typer.Typer(
     name="responder",
@@ -43,6 +44,6 @@ def main() -> None:
     """Run the command line; what a person can mend is told without a stack trace."""
     try:
         app()
-    except (SettingsError, ConfigurationError) as error:
+    except (SettingsError, ConfigurationError, StoreError) as error:
         typer.echo(str(error), err=True)
         sys.exit(2)

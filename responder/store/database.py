@@ -29,6 +29,10 @@ POSTGRES_THREADS = 4
 LOCK_CLASS = 0x7265  # keeps our advisory locks apart from anybody else's in the database
 
 
+class StoreError(Exception):
+    """The database can't be used as it is; the message says what to mend."""
+
+
 def parse_url(text: str) -> URL:
     """A `sqlite:///…` or `postgresql://…` URL with the driver we use filled in.
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 
-from responder.settings import SettingsError
-from responder.store.database import Store
+from responder.store.database import Store, StoreError
 
 
 class FileLock:
@@ -24,7 +23,7 @@ def only_one(store: Store) -> FileLock | None:
     """Take the SQLite database for this process; None on PostgreSQL.
 
     Raises:
-        SettingsError: another service has it.
+        StoreError: another service has it.
     """
     if not store.is_sqlite:
         return None
@@ -34,7 +33,7 @@ def only_one(store: Store) -> FileLock | None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(handle)
-        raise SettingsError(
+        raise StoreError(
             f"another responder runs on {store.url.database} already; stop it, or point "
             "RESPONDER_DATABASE_URL at another file (several replicas need PostgreSQL)"
         ) from None
