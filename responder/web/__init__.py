@@ -14,7 +14,7 @@ from starlette.responses import Response
 from responder.app import Responder
 from responder.web import api, health, pages, slack, webhooks
 from responder.web.guard import Guard
-from responder.web.problems import on_error
+from responder.web.problems import on_error, on_fault
 
 
 def create_app(responder: Responder) -> Starlette:
@@ -40,7 +40,7 @@ def create_app(responder: Responder) -> Starlette:
             *pages.routes(responder),
         ],
         middleware=[Middleware(Guard, base_url=responder.settings.base_url)],
-        exception_handlers={HTTPException: on_http_error},
+        exception_handlers={HTTPException: on_http_error, Exception: on_fault},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # Sentry takes a redirect for success and does not follow

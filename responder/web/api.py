@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,11 +18,11 @@ from starlette.routing import Route
 from responder.app import Responder
 from responder.people.roles import Person, Role
 from responder.web import queries, schema
+from responder.web.numbers import Number
 from responder.web.problems import EXPECTED, Invalid, on_error, problem
 
 PREFIX = "/api/v1"
 LARGEST_BODY = 256 * 1024
-LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,7 @@ class Call:
     @property
     def id(self) -> int:
         """The number in the path."""
-        number = int(self.request.path_params["id"])
-        if number > LARGEST_ID:
-            raise LookupError(f"there is no number {number}")
-        return number
+        return int(self.request.path_params["id"])
 
     @property
     def person(self) -> Person:
@@ -55,7 +53,7 @@ class Call:
         cursor = self.text("cursor")
         if cursor is None:
             return None
-        if not cursor.isascii() or not cursor.isdigit() or int(cursor) > LARGEST_ID:
+        if not re.fullmatch(Number.regex, cursor):
             raise Invalid("cursor: pass on what `next` of the page before gave")
         return int(cursor)
 
@@ -196,14 +194,14 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET",
-        "/incidents/{id:int}",
+        "/incidents/{id:number}",
         "One incident with its run and timeline",
         schema.IncidentDetail,
         _incident,
     ),
     Operation(
         "POST",
-        "/incidents/{id:int}/acknowledge",
+        "/incidents/{id:number}/acknowledge",
         "Take an incident on",
         schema.Done,
         _acknowledge,
@@ -211,7 +209,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "POST",
-        "/incidents/{id:int}/escalate",
+        "/incidents/{id:number}/escalate",
         "Call for more help",
         schema.Done,
         _escalate,
@@ -219,7 +217,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "POST",
-        "/incidents/{id:int}/resolve",
+        "/incidents/{id:number}/resolve",
         "Close an incident",
         schema.Done,
         _resolve,
@@ -227,7 +225,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "POST",
-        "/steps/{id:int}/tick",
+        "/steps/{id:number}/tick",
         "Tick a checklist's items",
         schema.Done,
         _tick,
@@ -235,18 +233,18 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "POST",
-        "/steps/{id:int}/decide",
+        "/steps/{id:number}/decide",
         "Approve or deny a step",
         schema.Done,
         _decide,
         schema.DecideBody,
     ),
     Operation(
-        "POST", "/steps/{id:int}/retry", "Try a failed step again", schema.Done, _retry, schema.Act
+        "POST", "/steps/{id:number}/retry", "Try a failed step again", schema.Done, _retry, schema.Act
     ),
     Operation(
         "POST",
-        "/steps/{id:int}/skip",
+        "/steps/{id:number}/skip",
         "Go on without a step, with a reason",
         schema.Done,
         _skip,
@@ -281,11 +279,11 @@ OPERATIONS: tuple[Operation, ...] = (
         query=("cursor",),
     ),
     Operation(
-        "GET", "/deliveries/{id:int}", "One delivery and its decision", schema.Delivery, _delivery
+        "GET", "/deliveries/{id:number}", "One delivery and its decision", schema.Delivery, _delivery
     ),
     Operation(
         "POST",
-        "/deliveries/{id:int}/replay",
+        "/deliveries/{id:number}/replay",
         "Send a delivery through again",
         schema.Replayed,
         _replay,
@@ -301,7 +299,7 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         "GET",
-        "/post-mortems/{id:int}",
+        "/post-mortems/{id:number}",
         "One post-mortem, as Markdown",
         schema.PostMortem,
         _post_mortem,

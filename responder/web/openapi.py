@@ -76,7 +76,7 @@ def _operation(operation: Operation, references: Any) -> dict[str, Any]:
 
 
 def _in_path(name: str, kind: str) -> dict[str, Any]:
-    schema = {"type": "integer", "minimum": 0} if kind == "int" else {"type": "string"}
+    schema = {"type": "integer", "minimum": 0} if kind == "number" else {"type": "string"}
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 

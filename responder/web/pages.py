@@ -27,11 +27,11 @@ from responder.switches.base import SwitchError
 from responder.web import queries, schema
 from responder.web.auth import SESSION_LIFE, SignedIn, SignIn
 from responder.web.html import STATIC, markdown, render
+from responder.web.numbers import LARGEST_ID
 from responder.web.problems import EXPECTED, Invalid, status_of
 
 COOKIE = "responder_session"
 LARGEST_FORM = 256 * 1024
-LARGEST_ID = 2**63 - 1
 LONGEST_REASON = 2000
 FRESH = {"Cache-Control": "no-store"}  # going back must not show a state that is over
 
@@ -295,24 +295,24 @@ def _switch_titles(responder: Responder) -> dict[str, str]:
 PAGES: tuple[tuple[str, Page], ...] = (
     ("/", _home),
     ("/incidents", _incidents),
-    ("/incidents/{id:int}", _incident),
+    ("/incidents/{id:number}", _incident),
     ("/switches", _switches),
     ("/deliveries", _deliveries),
     ("/post-mortems", _post_mortems),
-    ("/post-mortems/{id:int}", _post_mortem),
+    ("/post-mortems/{id:number}", _post_mortem),
 )
 
 ACTS: tuple[tuple[str, Do, Page], ...] = (
-    ("/incidents/{id:int}/acknowledge", _acknowledge, _incident),
-    ("/incidents/{id:int}/escalate", _escalate, _incident),
-    ("/incidents/{id:int}/resolve", _resolve, _incident),
-    ("/steps/{id:int}/tick", _tick, _incident_of_step),
-    ("/steps/{id:int}/decide", _decide, _incident_of_step),
-    ("/steps/{id:int}/retry", _retry, _incident_of_step),
-    ("/steps/{id:int}/skip", _skip, _incident_of_step),
+    ("/incidents/{id:number}/acknowledge", _acknowledge, _incident),
+    ("/incidents/{id:number}/escalate", _escalate, _incident),
+    ("/incidents/{id:number}/resolve", _resolve, _incident),
+    ("/steps/{id:number}/tick", _tick, _incident_of_step),
+    ("/steps/{id:number}/decide", _decide, _incident_of_step),
+    ("/steps/{id:number}/retry", _retry, _incident_of_step),
+    ("/steps/{id:number}/skip", _skip, _incident_of_step),
     ("/switches/{name}/hold", _hold, _switches),
     ("/switches/{name}/release", _release, _switches),
-    ("/deliveries/{id:int}/replay", _replay, _deliveries),
+    ("/deliveries/{id:number}/replay", _replay, _deliveries),
 )
 
 

@@ -46,6 +46,11 @@ def status_of(error: Exception) -> int:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
+async def on_fault(request: Request, error: Exception) -> Response:
+    """For what should not have happened; the server logs it with its trace."""
+    return problem(500, "this is a fault of responder's; its log has the details")
+
+
 async def on_error(request: Request, error: Exception) -> Response:
     """For the JSON parts of the service."""
     detail = error.detail if isinstance(error, HTTPException) else str(error)
