@@ -127,6 +127,8 @@ class Desk:
         def work(session: Session, now: datetime) -> str:
             step, run = _step(session, step_id)
             items = items_of(session, step_id)
+            if not items:  # or an empty list of ticks would complete a step that asks for approval
+                raise NotAllowed(f"{title_of(step)} has no checklist to tick")
             for item in items:
                 if item.id in shown:
                     _tick(session, item, item.id in done, run.incident_id, person, now)
@@ -146,7 +148,8 @@ class Desk:
         def work(session: Session, now: datetime) -> str:
             step, run = _step(session, step_id)
             plan = steps.plan(step, run)
-            if plan.approval is None or step.state != StepState.WAITING:
+            asks = plan.approval is not None and not items_of(session, step_id)
+            if plan.approval is None or not asks or step.state != StepState.WAITING:
                 raise NotAllowed(f"{title_of(step)} does not wait for an approval any more")
             person.must_be(Role.ADMIN if plan.approval.by == "admins" else Role.RESPONDER)
             said = approvals_of(session, step_id, step.round)
@@ -295,10 +298,12 @@ class Desk:
 
 
 def _step(session: Session, step_id: int) -> tuple[Step, Run]:
-    step = session.get(Step, step_id, with_for_update=True)
+    step = session.get(Step, step_id)
     if step is None:
         raise LookupError(f"there is no step {step_id}")
-    run = session.get_one(Run, step.run_id)
+    # The run's driver locks it before it looks at steps: what we change, it must see.
+    run = session.get_one(Run, step.run_id, with_for_update=True)
+    session.refresh(step, with_for_update=True)
     if session.get_one(Incident, run.incident_id).state == IncidentState.RESOLVED:
         raise NotAllowed("this incident is resolved already")
     return step, run

@@ -76,7 +76,7 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """Where a step stands. `key` is the same for every attempt at this step."""
+    """Where a step stands. `key` is the same for every attempt until a person retries it."""
 
     incident_id: int
     incident_title: str

@@ -11,6 +11,11 @@ class Role(StrEnum):
     RESPONDER = "responder"
     ADMIN = "admin"
 
+    @property
+    def one(self) -> str:
+        """With its article, for sentences."""
+        return f"an {self}" if self is Role.ADMIN else f"a {self}"
+
     def includes(self, other: Role) -> bool:
         """Whether this role has the rights of the other."""
         order = list(Role)
@@ -34,4 +39,4 @@ class Person:
     def must_be(self, role: Role) -> None:
         """Raise `Forbidden` unless the person has the role's rights."""
         if not self.role.includes(role):
-            raise Forbidden(f"{self.name} is a {self.role}; this takes a {role}")
+            raise Forbidden(f"{self.name} is {self.role.one}; this takes {role.one}")

@@ -82,7 +82,7 @@ class _Reader:
                 self._file(read(path))
             except ConfigurationError as error:
                 self.problems += error.problems
-                self.unread |= {"playbook", "areas", *_PARTS}
+                self.unread |= {"areas", *_PARTS}
         if "areas" not in self.parts and "areas" not in self.unread:
             self._say(None, (), "no file has `areas:`; without areas no alert can be classified")
         self._check_together()
@@ -127,7 +127,6 @@ class _Reader:
             playbook = Playbook.model_validate(content)
         except ValidationError as error:
             self._say_all(source, (), error)
-            self.unread.add("playbook")
             return
         if playbook.playbook in self.playbooks:
             other = self.playbooks[playbook.playbook][0].file
@@ -167,23 +166,8 @@ class _Reader:
             for index, step in enumerate(playbook.steps):
                 self._check_step(source, index, step)
             self._check_releases(source, playbook)
-        self._check_answers()
         for name, spec in self._part("switches", {}).items():
             self._check_switch(name, spec)
-
-    def _check_answers(self) -> None:
-        """An area's `playbook:` and that playbook's `area:` must name each other."""
-        for name, area in self.parts["areas"][1].root.items() if "areas" in self.parts else ():
-            if area.playbook is None:
-                continue
-            source, location = self.parts["areas"][0], ("areas", name, "playbook")
-            if area.playbook in self.playbooks:
-                answers = self.playbooks[area.playbook][1].playbook.area
-                if answers != name:
-                    text = f"{area.playbook} answers {answers or 'no area'}; its `area:` says so"
-                    self._say(source, location, text)
-            elif "playbook" not in self.unread:
-                self._say(source, location, f"there is no playbook {area.playbook}")
 
     def _check_area(self, source: Source, area: str, answered: dict[str, str]) -> None:
         if "areas" in self.parts and area not in self.parts["areas"][1].root:

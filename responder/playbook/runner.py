@@ -20,6 +20,7 @@ from responder import faults
 from responder.actions.base import Done, Failed, Outcome, StepContext, Tools
 from responder.chat import outbox
 from responder.incident import records
+from responder.incident.lifecycle import IncidentState
 from responder.incident.times import duration
 from responder.playbook import steps
 from responder.playbook.run import RunState, StepState, next_of
@@ -196,9 +197,14 @@ class Runner:
         run = _fenced(session, lease)
         rows = steps.of_run(session, lease.run_id)
         plans = {row.name: steps.plan(row, run) for row in rows}
+        resolved = session.get_one(Incident, run.incident_id).state == IncidentState.RESOLVED
         for row in rows:
-            if row.state == StepState.PENDING and plans[row.name].withheld:
-                steps.withhold(row, plans[row.name], now=now)
+            if row.state != StepState.PENDING:
+                continue
+            if resolved:
+                steps.leave_out(row, now=now)
+            elif plans[row.name].withheld:
+                steps.withhold(session, row, plans[row.name], run.incident_id, now=now)
         following = next_of([steps.view(session, row, plans[row.name]) for row in rows], now=now)
         jobs = []
         for row in rows:
@@ -241,7 +247,7 @@ class Runner:
             run_id=run.id,
             step_id=row.id,
             step=row.name,
-            key=row.key,
+            key=f"{row.key}-{row.round}" if row.round else row.key,
             attempt=row.attempts,
             tools=self._tools,
             now=self._now,

@@ -86,11 +86,26 @@ def ask(session: Session, row: Step, plan: Plan, incident_id: int, *, now: datet
     )
 
 
-def withhold(row: Step, plan: Plan, *, now: datetime) -> None:
+def withhold(session: Session, row: Step, plan: Plan, incident_id: int, *, now: datetime) -> None:
     """Shadow mode: record what would be done."""
     row.state = StepState.SKIPPED
     row.finished_at = now
     row.summary = f"shadow: would {_lower(plan.intent)}"
+    records.note(
+        session,
+        incident_id,
+        at=now,
+        actor=records.RESPONDER,
+        kind="step",
+        text=f"{title_of(row)}: {row.summary}",
+    )
+
+
+def leave_out(row: Step, *, now: datetime) -> None:
+    """Nothing new starts for an incident that is resolved."""
+    row.state = StepState.SKIPPED
+    row.finished_at = now
+    row.summary = "not started: the incident was resolved first"
 
 
 def record(

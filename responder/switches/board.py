@@ -43,6 +43,8 @@ class SwitchBoard:
     ) -> Reading:
         """Place a hold, pause the switch and read it back. Repeating a key places nothing new.
 
+        An incident has one hold on a switch at a time.
+
         With `read_first`, as after a crash, a switch that reads back paused is left alone.
 
         Raises:
@@ -52,7 +54,11 @@ class SwitchBoard:
         now = self._now()
 
         def place(session: Session) -> None:
-            if session.exec(select(Hold).where(Hold.key == key)).first() is None:
+            known = session.exec(select(Hold).where(Hold.key == key)).first() is not None
+            has_one = incident_id is not None and any(
+                hold.incident_id == incident_id for hold in standing(session, switch)
+            )
+            if not known and not has_one:
                 session.add(
                     Hold(
                         key=key,

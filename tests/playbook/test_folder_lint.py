@@ -218,20 +218,6 @@ MISTAKES: dict[str, tuple[str, str, int, int, list[str]]] = {
         5,
         ["kulti.url_from"],
     ),
-    "an area's playbook that is not there": (
-        "areas",
-        DEFAULT_AREAS.replace("credits:\n", "credits:\n    playbook: nowhere\n", 1),
-        4,
-        5,
-        ["there is no playbook nowhere"],
-    ),
-    "an area's playbook that answers another": (
-        "areas",
-        DEFAULT_AREAS.replace("default:\n", "default:\n    playbook: credits\n", 1),
-        9,
-        5,
-        ["credits answers credits"],
-    ),
 }
 
 
