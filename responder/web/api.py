@@ -240,7 +240,12 @@ OPERATIONS: tuple[Operation, ...] = (
         schema.DecideBody,
     ),
     Operation(
-        "POST", "/steps/{id:number}/retry", "Try a failed step again", schema.Done, _retry, schema.Act
+        "POST",
+        "/steps/{id:number}/retry",
+        "Try a failed step again",
+        schema.Done,
+        _retry,
+        schema.Act,
     ),
     Operation(
         "POST",
@@ -279,7 +284,11 @@ OPERATIONS: tuple[Operation, ...] = (
         query=("cursor",),
     ),
     Operation(
-        "GET", "/deliveries/{id:number}", "One delivery and its decision", schema.Delivery, _delivery
+        "GET",
+        "/deliveries/{id:number}",
+        "One delivery and its decision",
+        schema.Delivery,
+        _delivery,
     ),
     Operation(
         "POST",

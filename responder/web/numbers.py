@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from starlette.convertors import Convertor, register_url_convertor
 
-LARGEST_ID = 10**18 - 1  # below 2^63, which both databases take
-
 
 class Number(Convertor[int]):
     """`{id:number}` in a route. A longer number is an address that does not exist."""
 
-    regex = "[0-9]{1,18}"
+    regex = "[0-9]{1,18}"  # below 2^63, which both databases take
 
     def convert(self, value: str) -> int:
         """From the address."""

@@ -7,6 +7,7 @@ that can't be done shows that page again, with the reason on top.
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -27,7 +28,7 @@ from responder.switches.base import SwitchError
 from responder.web import queries, schema
 from responder.web.auth import SESSION_LIFE, SignedIn, SignIn
 from responder.web.html import STATIC, markdown, render
-from responder.web.numbers import LARGEST_ID
+from responder.web.numbers import Number
 from responder.web.problems import EXPECTED, Invalid, status_of
 
 COOKIE = "responder_session"
@@ -85,10 +86,7 @@ class Visit:
     @property
     def id(self) -> int:
         """The number in the path."""
-        number = int(self.request.path_params["id"])
-        if number > LARGEST_ID:
-            raise LookupError(f"there is no number {number}")
-        return number
+        return int(self.request.path_params["id"])
 
     def cursor(self) -> int | None:
         """Where the list goes on."""
@@ -470,7 +468,7 @@ def _check_ours(form: Form, me: SignedIn) -> None:
 
 
 def _number(text: str, otherwise: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) > LARGEST_ID:
+    if not re.fullmatch(Number.regex, text):
         raise Invalid(otherwise)
     return int(text)
 
