@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session, col, select
 
 from responder import faults
@@ -109,46 +109,64 @@ class Journey:
 
     def _decide(self, session: Session, delivery: Delivery, configuration: Configuration) -> None:
         now = self._now()
-        alert: Alert | None = None
         try:
-            # A savepoint: one delivery that breaks us must not keep the others undecided.
-            with session.begin_nested():
-                alert = self._alert(delivery)
-                verdict = decide(session, delivery, alert, configuration, now=now)
-        except NotUnderstood as error:
-            verdict = Verdict("not_understood", str(error))
-        except IntegrityError:
-            raise  # another replica was quicker; the whole batch is looked at again
+            try:
+                self._write(session, delivery, configuration, now)
+            except IntegrityError:  # another replica was quicker: look again, with what it wrote
+                self._write(session, delivery, configuration, now)
+        except OperationalError:
+            raise  # the database has trouble, not the delivery; all are looked at again
         except Exception as error:
             log.exception("journey.broke", delivery=delivery.id)
-            verdict = Verdict("failed", f"{type(error).__name__}: {error}"[:500])
-        assert delivery.id is not None
-        match = verdict.match
-        session.add(
-            Decision(
-                delivery_id=delivery.id,
-                at=now,
-                outcome=verdict.outcome,
-                reason=verdict.reason,
-                area=match.area if match else None,
-                environment=alert.environment if alert else None,
-                path=match.path if match else None,
-                found_in=match.found_in if match else None,
-                title=alert.title if alert else "",
-                event_id=(alert.event_id or None) if alert else None,
-                issue_id=(alert.issue_id or None) if alert else None,
-                count=verdict.count,
-                threshold=verdict.threshold,
-                incident_id=verdict.incident_id,
-            )
-        )
+            # The alert may be what can't be stored, so nothing of it is in this row.
+            reason = _printable(f"{type(error).__name__}: {error}")[:500]
+            session.add(_decision(delivery, Verdict("failed", reason), None, now))
         delivery.decided_at = now
         session.add(delivery)
         session.flush()
 
+    def _write(
+        self, session: Session, delivery: Delivery, configuration: Configuration, now: datetime
+    ) -> None:
+        """Write the decision and what follows from it: all of it, or nothing."""
+        with session.begin_nested():  # one delivery that breaks us must not keep the others
+            alert: Alert | None = None
+            try:
+                alert = self._alert(delivery)
+                verdict = decide(session, delivery, alert, configuration, now=now)
+            except NotUnderstood as error:
+                verdict = Verdict("not_understood", str(error))
+            session.add(_decision(delivery, verdict, alert, now))
+
     def _alert(self, delivery: Delivery) -> Alert:
         source = self._sources[delivery.source]
         return source.normalise(delivery.resource, json_object(delivery.body))
+
+
+def _decision(delivery: Delivery, verdict: Verdict, alert: Alert | None, now: datetime) -> Decision:
+    assert delivery.id is not None
+    match = verdict.match
+    return Decision(
+        delivery_id=delivery.id,
+        at=now,
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        area=match.area if match else None,
+        environment=alert.environment if alert else None,
+        path=match.path if match else None,
+        found_in=match.found_in if match else None,
+        title=alert.title if alert else "",
+        event_id=(alert.event_id or None) if alert else None,
+        issue_id=(alert.issue_id or None) if alert else None,
+        count=verdict.count,
+        threshold=verdict.threshold,
+        incident_id=verdict.incident_id,
+    )
+
+
+def _printable(text: str) -> str:
+    """Without what a database would refuse to store."""
+    return "".join(mark if mark.isprintable() else " " for mark in text)
 
 
 def decide(
