@@ -92,10 +92,21 @@ class Responder:
         self.clock = Clock(self.store, now=self.now)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._only_one: lock.FileLock | None = None
+        self._prepared = False
+
+    async def prepare(self) -> None:
+        """Take the database and bring it up to date, unless that is done already.
+
+        Raises:
+            StoreError: it can't be reached, or another service has it.
+        """
+        if not self._prepared:
+            self._only_one = lock.only_one(self.store)
+            await asyncio.to_thread(upgrade, self.store)
+            self._prepared = True
 
     async def __aenter__(self) -> Responder:
-        self._only_one = lock.only_one(self.store)
-        await asyncio.to_thread(upgrade, self.store)
+        await self.prepare()
         await self.databases.warm()
         for name, run in (
             ("intake", self.intake.run),

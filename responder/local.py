@@ -79,6 +79,11 @@ def _kept(path: Path) -> dict[str, str]:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return _read(path)
+    except OSError as error:
+        raise SettingsError(
+            f"local secrets can't be kept in {path}: {error.strerror}. Point "
+            "RESPONDER_DATABASE_URL into a folder that is there and can be written."
+        ) from None
     made = {name: secrets.token_urlsafe(32) for name in NAMES}
     with os.fdopen(handle, "w") as file:
         json.dump(made, file)

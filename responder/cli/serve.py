@@ -90,6 +90,7 @@ async def _serve(responder: Responder, listening: socket.socket) -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = uvicorn.Server(config)
+    await responder.prepare()  # here, for uvicorn would bury its words in a stack trace
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started and not serving.done():  # noqa: ASYNC110 (uvicorn has no event)
         await asyncio.sleep(0.01)

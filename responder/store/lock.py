@@ -23,12 +23,15 @@ def only_one(store: Store) -> FileLock | None:
     """Take the SQLite database for this process; None on PostgreSQL.
 
     Raises:
-        StoreError: another service has it.
+        StoreError: another service has it, or its folder can't be written.
     """
     if not store.is_sqlite:
         return None
     path = f"{store.url.database}.lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StoreError(f"{path} can't be written: {error.strerror}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
