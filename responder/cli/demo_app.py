@@ -145,7 +145,7 @@ def _postgres(folder: Path) -> Iterator[str]:
         )
         raise typer.Exit(2) from None
     with warnings.catch_warnings(action="ignore"):  # where it would keep a log, if it kept one
-        server = get_server(folder)
+        server = get_server(folder, cleanup_mode="delete")
     try:
         url = f"postgresql://postgres@/postgres?host={folder}"
         with psycopg.connect(url, autocommit=True) as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import Session
+from sqlmodel import Session, insert
 
 from responder.incident.records import RESPONDER, note
 from responder.playbook.folder import Pinned
@@ -31,20 +31,24 @@ def begin(
     session.add(run)
     session.flush()
     assert run.id is not None
-    for position, spec in enumerate(playbook.steps):
-        session.add(
-            Step(
-                run_id=run.id,
-                name=spec.id,
-                position=position,
-                spec={
+    # In one statement: this stands between the alert and the pause.
+    session.execute(
+        insert(Step),
+        [
+            {
+                "run_id": run.id,
+                "name": spec.id,
+                "position": position,
+                "spec": {
                     **spec.model_dump(mode="json"),
                     "needs": list(playbook.needs_of(position)),
                 },
-                state=StepState.PENDING,
-                key=f"run-{run.id}-{spec.id}",
-            )
-        )
+                "state": StepState.PENDING,
+                "key": f"run-{run.id}-{spec.id}",
+            }
+            for position, spec in enumerate(playbook.steps)
+        ],
+    )
     note(
         session,
         incident_id,

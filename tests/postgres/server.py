@@ -41,7 +41,7 @@ class Server:
 def server() -> Iterator[Server]:
     """Body of a session fixture. The folder's path is short, for a socket lives in it."""
     folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
-    postgres = get_server(folder / "d", start=False)
+    postgres = get_server(folder / "d", start=False, cleanup_mode="delete")
     try:
         postgres.ensure_pgdata_inited()
         with (folder / "d" / "postgresql.conf").open("a") as file:
