@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from responder.incident.times import duration
+
+_ADDRESS = re.compile(r"https?://[!-;=?-~]+")  # nothing that would end a link early
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,8 @@ def draft(facts: Facts) -> str:
 
 def _summary(facts: Facts) -> str:
     return (
-        f"Incident {facts.incident_id}: {facts.severity} trouble in {facts.area} "
-        f"({facts.environment or 'no environment named'}), open for "
+        f"Incident {facts.incident_id}: {facts.severity} trouble in {_line(facts.area)} "
+        f"({_line(facts.environment) or 'no environment named'}), open for "
         f"{duration(facts.resolved_at - facts.opened_at)}, resolved by {_line(facts.resolved_by)}."
     )
 
@@ -78,8 +81,8 @@ def _impact(facts: Facts) -> str:
     for switch, since, until, refused in facts.paused:
         for_how_long = duration((until or facts.resolved_at) - since)
         turned_away = "" if refused is None else f"; {refused} operations refused in all"
-        lines.append(f"- {switch} was paused for {for_how_long}{turned_away}")
-    if facts.issue_url:
+        lines.append(f"- Paused for {for_how_long}: {_line(switch)}{turned_away}")
+    if _ADDRESS.fullmatch(facts.issue_url):
         lines.append(f"- In Sentry: <{facts.issue_url}>")
     return "\n".join(lines)
 
@@ -108,6 +111,6 @@ def _moment(moment: Moment) -> str:
 
 def _line(text: str) -> str:
     """Text from outside on one line, with what Markdown or HTML would act on made harmless."""
-    for mark in "\\`*_[]<>#|":
+    for mark in "\\`*_[]<>#|~&":
         text = text.replace(mark, f"\\{mark}")
-    return " ".join(text.split())
+    return " ".join("".join(mark if mark.isprintable() else " " for mark in text).split())
