@@ -46,7 +46,10 @@ class Call:
 
     def text(self, name: str) -> str | None:
         """A query parameter."""
-        return self.request.query_params.get(name) or None
+        value = self.request.query_params.get(name) or None
+        if value and "\x00" in value:
+            raise Invalid(f"{name}: text has no NUL characters")
+        return value
 
     def cursor(self) -> int | None:
         """Where the list goes on."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
 T = TypeVar("T")
+LARGEST_ID = 2**63 - 1
 
 
 def _rfc3339(at: datetime) -> str:
@@ -176,6 +177,15 @@ class Replayed(BaseModel):
     id: int
 
 
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("text has no NUL characters")
+    return text
+
+
+Words = Annotated[str, AfterValidator(_storable)]
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -183,19 +193,19 @@ class _Body(BaseModel):
 class Act(_Body):
     """`by` names the person on whose behalf a script acts."""
 
-    by: str = Field(default="", max_length=100)
-    reason: str = Field(default="", max_length=2000)
+    by: Words = Field(default="", max_length=100)
+    reason: Words = Field(default="", max_length=2000)
 
 
 class HoldBody(_Body):
-    reason: str = Field(min_length=1, max_length=2000)
-    by: str = Field(default="", max_length=100)
+    reason: Words = Field(min_length=1, max_length=2000)
+    by: Words = Field(default="", max_length=100)
 
 
 class ReleaseBody(HoldBody):
     """`incident` lifts that incident's holds instead of those placed by hand."""
 
-    incident: int | None = None
+    incident: int | None = Field(default=None, ge=1, le=LARGEST_ID)
 
 
 class TickBody(_Body):
@@ -203,7 +213,7 @@ class TickBody(_Body):
 
     shown: list[int] = Field(max_length=500)
     done: list[int] = Field(max_length=500)
-    by: str = Field(default="", max_length=100)
+    by: Words = Field(default="", max_length=100)
 
 
 class DecideBody(Act):
