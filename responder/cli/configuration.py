@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from responder import registry
+from responder.chat.words import one_line
 from responder.classify.areas import classify
 from responder.playbook.folder import Configuration, load
 from responder.playbook.schema import schema
@@ -52,7 +53,7 @@ def simulate(
     for result in results:
         typer.echo(f"{result['file']}: {result['signal']}")
         for name in ("area", "path", "found_in", "reason", "threshold", "playbook"):
-            typer.echo(f"  {name:<10} {result[name] or '-'}")
+            typer.echo(f"  {name:<10} {one_line(result[name] or '-')}")
         for step in result["steps"]:
             typer.echo(f"  step       {step['id']}: {step['action']}: {step['intent']}")
 

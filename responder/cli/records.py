@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
+from responder.chat.words import one_line
 from responder.cli.client import NotRunning, fail, service
 
 AS_JSON = typer.Option(False, "--json", help="Print what a script would read.")
@@ -46,9 +47,9 @@ def incidents(
             one["state"],
             str(one["alerts"]),
             one["opened_at"][:19].replace("T", " "),
-            one["title"],
+            one_line(one["title"]),
         )
-    Console().print(table)
+    _console().print(table)
 
 
 def post_mortem(
@@ -60,7 +61,7 @@ def post_mortem(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     elif number:
-        console = Console()
+        console = _console()
         if console.is_terminal:
             console.print(Markdown(found["body"]))
         else:
@@ -72,9 +73,9 @@ def post_mortem(
         for one in found["items"]:
             table.add_row(
                 *(str(one[name]) for name in ("id", "incident", "severity", "area", "state")),
-                one["title"],
+                one_line(one["title"]),
             )
-        Console().print(table)
+        _console().print(table)
 
 
 def replay(number: int, as_json: bool = AS_JSON) -> None:
@@ -84,6 +85,11 @@ def replay(number: int, as_json: bool = AS_JSON) -> None:
     except NotRunning as error:
         raise fail(error) from None
     typer.echo(json.dumps(answer) if as_json else f"Sent through again as delivery {answer['id']}")
+
+
+def _console() -> Console:
+    """One that takes text for text: titles come from outside, and `[x]` is in many of them."""
+    return Console(markup=False, emoji=False, highlight=False)
 
 
 def _get(path: str, **query: str) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from responder.app import Responder, databases_of
+from responder.chat.words import one_line
 from responder.cli.client import NotRunning, Service, fail, service
 from responder.databases import DatabaseError, Databases
 from responder.people.roles import Person, Role
@@ -78,7 +79,8 @@ def list_(as_json: bool = AS_JSON) -> None:
         typer.echo(f"{one['name']}: {one['state']}{sure}; {one['detail']}")
         for held in one["holds"]:
             about = f"incident {held['incident']}" if held["incident"] else "by hand"
-            typer.echo(f"  held by {held['by']} ({about}) since {held['since']}: {held['reason']}")
+            reason = one_line(held["reason"])
+            typer.echo(f"  held by {held['by']} ({about}) since {held['since']}: {reason}")
 
 
 def install(
@@ -111,21 +113,29 @@ def _change(
         answer = there.post(f"/switches/{switch}/{verb}", reason=reason, **extra)
     except NotRunning as error:
         typer.echo(f"{error}\nDoing it from here instead.", err=True)
-        answer = asyncio.run(_directly(directly))
+        answer = asyncio.run(_directly(verb, switch, directly))
     if as_json:
         typer.echo(json.dumps(answer))
     else:
         typer.echo(f"{switch} is {answer['state']}: {answer['detail']}")
 
 
-async def _directly(act: Callable[[Responder, Person], Awaitable[Reading]]) -> dict[str, Any]:
+async def _directly(
+    verb: str, switch: str, act: Callable[[Responder, Person], Awaitable[Reading]]
+) -> dict[str, Any]:
     """Act with no service: containment must not need one."""
     responder = Responder(load_settings())
     await asyncio.to_thread(upgrade, responder.store)
     try:
+        if switch not in responder.switches.names:
+            known = ", ".join(responder.switches.names) or "none"
+            raise LookupError(f"there is no switch {switch}; there are: {known}")
         reading = await act(responder, Person(getpass.getuser(), Role.ADMIN))
+    except LookupError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
     except SwitchError as error:
-        typer.echo(f"The hold is recorded, but: {error}", err=True)
+        typer.echo(f"The {verb} is recorded, but: {error}", err=True)
         raise typer.Exit(1) from None
     finally:
         await responder.databases.close()
