@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
 from pydantic import SecretStr
 from sqlmodel import Session, select
 
@@ -60,7 +61,7 @@ class PlainSource:
 
     def normalise(self, resource: str, payload: Mapping[str, object]) -> Alert:
         """The alert as it was put in."""
-        fields: dict[str, Any] = dict(payload)
+        fields: dict[str, Any] = {key: payload[key] for key in payload if key != "number"}
         if "raise" in fields:
             raise RuntimeError(fields["raise"])
         signal = Signal(fields.pop("signal", "firing"))
@@ -81,16 +82,22 @@ class Office:
         self._keys = itertools.count()
 
     async def deliver(self, resource: str = "alert", **alert: Any) -> int:
-        """Store a delivery; its id."""
+        """Store a delivery unlike any other; its id."""
         if isinstance(alert.get("occurred_at"), datetime):
             alert["occurred_at"] = alert["occurred_at"].isoformat()
+        return await self.store(
+            json.dumps({**alert, "number": next(self._keys)}).encode(), resource
+        )
+
+    async def store(self, body: bytes, resource: str = "alert") -> int:
+        """Store a body as a delivery; its id."""
         incoming = Incoming(
             source="plain",
             resource=resource,
             action="triggered",
             key=f"plain:{next(self._keys)}",
             headers={},
-            body=json.dumps(alert).encode(),
+            body=body,
             received_at=datetime.now(UTC),
         )
         return (await self.responder.intake.take(incoming)).id
@@ -191,6 +198,9 @@ def settings(database_url: str, playbooks: Path, **more: Any) -> Settings:
 @contextlib.asynccontextmanager
 async def office(database_url: str, playbooks: Path, **environment: str) -> AsyncIterator[Office]:
     """A running responder."""
+    structlog.configure(  # not the default: it draws every frame of every trace, which takes long
+        processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()]
+    )
     responder = Responder(settings(database_url, playbooks), {"NONE": "", **environment})
     responder.sources["plain"] = PlainSource()
     async with responder:

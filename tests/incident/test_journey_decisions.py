@@ -201,15 +201,7 @@ async def test_another_environment_than_those_named_does_not_count(
 
 async def test_a_body_nobody_understands_is_decided_so(where: Path, database_url: str) -> None:
     async with office(database_url, where) as here:
-        delivery = await here.deliver(title="credit failure")
-
-        def spoil(session: Session) -> None:
-            again = session.get_one(Delivery, delivery).model_dump(exclude={"id"})
-            session.add(Delivery(**{**again, "key": "x", "body": b"[1", "decided_at": None}))
-
-        await here.responder.store.write(spoil)
-        here.responder.journey.wake()
-        decision = await here.decision(delivery + 1)
+        decision = await here.decision(await here.store(b"[1"))
         assert decision.outcome == "not_understood"
         assert "line 1, column 3" in decision.reason
 
