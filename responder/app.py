@@ -12,7 +12,9 @@ from types import TracebackType
 from typing import Any
 
 import httpx
+import psycopg
 import structlog
+from psycopg.conninfo import conninfo_to_dict
 
 from responder import local, registry
 from responder.actions.base import Tools
@@ -28,7 +30,7 @@ from responder.playbook.model import SwitchSpec
 from responder.playbook.runner import Runner
 from responder.receive.intake import Intake
 from responder.receive.source import Source
-from responder.settings import Settings
+from responder.settings import Settings, SettingsError
 from responder.store import lock
 from responder.store.database import Store
 from responder.store.migrate import upgrade
@@ -59,7 +61,7 @@ class Responder:
 
     def __init__(self, settings: Settings, environment: Mapping[str, str] | None = None) -> None:
         self.settings = settings
-        self.secrets = local.secrets_of(settings)
+        self.secrets = local.secrets_of(settings, create=True)
         self.configuration = load(settings.playbooks)
         self.now = utcnow
         self.store = Store(settings.database_url)
@@ -170,9 +172,22 @@ async def _forever(name: str, run: Callable[[], Awaitable[None]]) -> None:
 
 
 def databases_of(configuration: Configuration, environment: Mapping[str, str]) -> Databases:
-    """The app's databases, with their URLs from the environment."""
+    """The app's databases, with their URLs from the environment.
+
+    Raises:
+        SettingsError: one of the addresses can't be read; the message names its variable.
+    """
     variables = {name: spec.url_from for name, spec in configuration.databases.items()}
     urls = {name: environment.get(variable) for name, variable in variables.items()}
+    for name, url in urls.items():
+        try:
+            conninfo_to_dict(url or "")
+        except psycopg.Error:  # its text would quote parts of the password
+            raise SettingsError(
+                f"{variables[name]} is not a PostgreSQL address such as "
+                "postgresql://user:password@host/database; in a password, @ is written %40, "
+                "/ is %2F and a space is %20"
+            ) from None
     return Databases(urls, variables)
 
 
@@ -185,16 +200,19 @@ def _drivers(
     }
 
 
-def _driver(name: str, spec: SwitchSpec, databases: Databases, reach: Reach) -> Driver:
-    kinds: dict[str, Any] = registry.find("switches")
+def driver_in_force(spec: SwitchSpec, databases: Databases) -> str:
+    """The name of the driver that a switch has: its own, or another until that can be used."""
     database = spec.options.get("database")
     if spec.until_configured and database and not databases.configured(database):
-        builtin: Driver = kinds[spec.until_configured](
-            name, kinds[spec.until_configured].Options(), reach
-        )
-        return builtin
-    kind = kinds[spec.driver]
-    driver: Driver = kind(name, kind.Options.model_validate(spec.options), reach)
+        return spec.until_configured
+    return spec.driver
+
+
+def _driver(name: str, spec: SwitchSpec, databases: Databases, reach: Reach) -> Driver:
+    chosen = driver_in_force(spec, databases)
+    kind = registry.find("switches")[chosen]
+    options = spec.options if chosen == spec.driver else {}
+    driver: Driver = kind(name, kind.Options.model_validate(options), reach)
     return driver
 
 

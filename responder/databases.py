@@ -55,6 +55,8 @@ class Databases:
         try:
             async with pool.connection(timeout=CONNECT_SECONDS) as connection:
                 yield connection
+        except psycopg.errors.QueryCanceled:
+            raise  # it answered: the query was too slow, which whoever asked must tell
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise DatabaseError(f"database {name} does not answer: {error}") from error
 

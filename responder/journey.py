@@ -23,9 +23,10 @@ from responder.chat import outbox
 from responder.classify.areas import Area, Match, classify
 from responder.classify.thresholds import breached
 from responder.incident import counts, records
-from responder.playbook.begin import begin
-from responder.playbook.folder import Configuration
+from responder.playbook.begin import begin, latest, let_act
+from responder.playbook.folder import Configuration, Pinned
 from responder.playbook.model import Mode
+from responder.playbook.run import RunState
 from responder.receive.alert import Alert, Signal
 from responder.receive.source import NotUnderstood, Source, json_object
 from responder.store.database import Store
@@ -34,6 +35,7 @@ from responder.store.tables import Decision, Delivery, Incident
 log = structlog.get_logger()
 
 BATCH = 100
+MOST_OPEN = 5  # open incidents of one area before new environments join the first
 SAFETY_NET = 1.0  # seconds between looks when nobody woke us
 
 
@@ -223,34 +225,53 @@ def _fired(
     if area.environments is not None and alert.environment not in area.environments:
         named = ", ".join(area.environments)
         return Verdict("other_environment", f"only {named} counts for {match.area}", match)
+    incident = _joinable(session, match.area, alert)
     if delivery.replay_of is None and _seen(session, alert):
         # One event may come through two alert rules, or as error and event_alert: count it once.
-        incident = _open_incident(session, match.area, alert)
+        joined = records.incident_id(incident) if incident else None
         return Verdict(
-            "same_event",
-            "this event has been counted already",
-            match,
-            incident_id=incident.id if incident else None,
+            "same_event", "this event has been counted already", match, incident_id=joined
         )
     happened = min(alert.occurred_at or delivery.received_at, now)
     count = counts.add(session, match.area, alert.environment, happened, area.threshold, now=now)
     verdict = Verdict("counted", match.reason, match, count, area.threshold.describe())
     measured = alert.metric is not None  # Sentry evaluated a threshold of its own
-    if not (
-        measured
-        or breached(area.threshold, count)
-        or _open_incident(session, match.area, alert) is not None
-    ):
+    if incident is None and not measured and not breached(area.threshold, count):
         return verdict
-    incident, new = records.open_or_join(
-        session, _opening(alert, match, area, configuration), now=now
-    )
-    incident_id = records.incident_id(incident)
-    if new:
-        _start(session, delivery, match, area, configuration, incident_id, happened, now=now)
+    opening = _opening(alert, match, area, configuration)
+    mode, why = _mode(delivery, area, happened, now=now)
+    pinned = configuration.playbook_for(match.area)
+    if incident is None:
+        incident = records.open_new(session, opening, now=now)
+        outcome = "opened"
+        _start(session, incident, pinned, mode, why, now=now)
     else:
-        outbox.refresh(session, incident_id, now=now)
-    return replace(verdict, outcome="opened" if new else "joined", incident_id=incident_id)
+        records.join(session, incident, opening, now=now)
+        outcome = "joined"
+        if mode is Mode.ACT and pinned is not None:
+            _go_on(session, incident, pinned, happened, now=now)
+        outbox.refresh(session, records.incident_id(incident), now=now)
+    return replace(verdict, outcome=outcome, incident_id=records.incident_id(incident))
+
+
+def _joinable(session: Session, area: str, alert: Alert) -> Incident | None:
+    """The open incident that this alert belongs to.
+
+    One of its environment; or the one its issue is in, for some of Sentry's resources carry no
+    environment; or, once an area has many open, the first, for whoever writes events names the
+    environment, and a hundred incidents of one trouble help nobody.
+    """
+    open_ = records.open_of_area(session, area)
+    for incident in open_:
+        if incident.environment == alert.environment:
+            return incident
+    of_issue = _incident_of_issue(session, alert) if open_ else None
+    for incident in open_:
+        if incident.id == of_issue:
+            return incident
+    if open_ and (not alert.environment or len(open_) >= MOST_OPEN):
+        return open_[0]
+    return None
 
 
 def _seen(session: Session, alert: Alert) -> bool:
@@ -264,12 +285,6 @@ def _seen(session: Session, alert: Alert) -> bool:
         ).first()
         is not None
     )
-
-
-def _open_incident(session: Session, area: str, alert: Alert) -> Incident | None:
-    return session.exec(
-        select(Incident).where(Incident.open_key == f"{area}/{alert.environment}")
-    ).first()
 
 
 def _opening(
@@ -290,25 +305,48 @@ def _opening(
     )
 
 
+def _mode(delivery: Delivery, area: Area, happened: datetime, *, now: datetime) -> tuple[Mode, str]:
+    """How far this alert lets a playbook go: only a fresh, live one lets it act by itself."""
+    if delivery.replay_of is not None:
+        return Mode.ASK, "the alert is a replay"
+    if now - happened > area.act_within:
+        return Mode.ASK, "the alert is too old to act on unasked"
+    return Mode.ACT, ""
+
+
 def _start(
     session: Session,
-    delivery: Delivery,
-    match: Match,
-    area: Area,
-    configuration: Configuration,
-    incident_id: int,
-    happened: datetime,
+    incident: Incident,
+    pinned: Pinned | None,
+    mode: Mode,
+    why: str,
     *,
     now: datetime,
 ) -> None:
-    """Start the area's playbook. Only a fresh, live alert lets it act by itself."""
-    pinned = configuration.playbook_for(match.area)
+    """Start the area's playbook, as far as it and the alert let it go."""
+    incident_id = records.incident_id(incident)
     if pinned is None:
         outbox.card(session, incident_id, now=now)
         return
-    mode, why = pinned.playbook.mode, ""
-    if mode is Mode.ACT and delivery.replay_of is not None:
-        mode, why = Mode.ASK, "the alert is a replay"
-    elif mode is Mode.ACT and now - happened > area.act_within:
-        mode, why = Mode.ASK, "the alert is too old to act on unasked"
+    if pinned.playbook.mode is not Mode.ACT:
+        mode, why = pinned.playbook.mode, ""
     begin(session, incident_id, pinned, mode=mode, why=why, now=now)
+
+
+def _go_on(
+    session: Session, incident: Incident, pinned: Pinned, happened: datetime, *, now: datetime
+) -> None:
+    """A fresh alert joined: see to it that what must be contained is.
+
+    A run that asks only because the alert before was stale may act now; and one that is done
+    starts over if it contained anything, for the trouble is back.
+    """
+    run = latest(session, records.incident_id(incident))
+    if run is None or pinned.playbook.mode is not Mode.ACT:
+        return
+    if run.state == RunState.SUCCEEDED:
+        if pinned.playbook.contains and run.finished_at and happened > run.finished_at:
+            records.relapse(session, incident, now=now)
+            _start(session, incident, pinned, Mode.ACT, "it happened again", now=now)
+    elif run.mode == Mode.ASK:
+        let_act(session, run, now=now)

@@ -27,10 +27,9 @@ class SqlExpectEmpty:
         if not table.rows:
             return Done("nothing found", table.evidence())
         count = f"more than {len(table.rows)}" if table.more else str(len(table.rows))
-        first = ", ".join(
-            f"{name}={value}" for name, value in zip(table.columns, table.rows[0], strict=True)
-        )
+        # Chat and post-mortems get the first column, which names the row; the rest is evidence.
         rows = "row" if count == "1" else "rows"
+        first = f"{table.columns[0]}={table.rows[0][0]}"
         return Failed(f"{count} offending {rows}; first: {first}", table.evidence())
 
     async def reconcile(self, context: StepContext, params: QueryParams) -> Outcome | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from responder.chat import outbox
 from responder.chat.base import (
@@ -111,12 +111,13 @@ class Views:
         )
 
     def _steps(self, session: Session, incident_id: int) -> list[Step]:
+        """Of the newest run: an earlier one, from before a relapse, is over."""
+        newest = select(func.max(Run.id)).where(Run.incident_id == incident_id)
         return list(
             session.exec(
                 select(Step)
-                .join(Run)
-                .where(Run.incident_id == incident_id)
-                .order_by(col(Step.run_id), col(Step.position))
+                .where(Step.run_id == newest.scalar_subquery())
+                .order_by(col(Step.position))
             )
         )
 

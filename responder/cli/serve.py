@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import sys
 
@@ -12,6 +13,7 @@ import uvicorn
 
 from responder import local, log
 from responder.app import Responder, utcnow
+from responder.chat.words import one_line
 from responder.people.roles import Person, Role
 from responder.settings import Settings, SettingsError, load
 from responder.store.database import Store
@@ -20,6 +22,7 @@ from responder.web import create_app
 from responder.web.auth import SignIn
 
 GRACE_SECONDS = 10
+MOST_CONNECTIONS = 1000  # further ones are answered 503 at once
 
 
 def register(app: typer.Typer) -> None:
@@ -45,11 +48,16 @@ def sign_in(
     role: Role = typer.Option(Role.ADMIN, help="What they may do."),
 ) -> None:
     """Print a one-time link that signs a person in to the pages."""
+    name = one_line(name)
+    if not name:
+        raise typer.BadParameter("say who signs in, such as 'Rosa Okafor'", param_hint="--as")
     settings = load()
+    local.check_database(settings)
+    signing = SignIn(local.secrets_of(settings).secret_key)
     store = Store(settings.database_url)
     upgrade(store)
     try:
-        link = asyncio.run(_link(store, settings, Person(name, role)))
+        link = asyncio.run(_link(store, settings, signing, Person(name, role)))
     finally:
         store.close()
     typer.echo(link)
@@ -75,10 +83,20 @@ def _listen(settings: Settings) -> socket.socket:
     except OSError as error:
         listening.close()
         raise SettingsError(
-            f"can't listen on {settings.host}:{settings.port}: {error.strerror}. Is another "
-            "responder running? Set RESPONDER_PORT to a free port."
+            f"can't listen on {settings.host}:{settings.port}: {error.strerror}. {_advice(error)}"
         ) from None
     return listening
+
+
+def _advice(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return (
+            "Set RESPONDER_HOST to an address of this machine: 127.0.0.1 for itself only, "
+            "0.0.0.0 for everybody."
+        )
+    if error.errno == errno.EACCES:
+        return "Set RESPONDER_PORT to a port above 1023."
+    return "Is another responder running? Set RESPONDER_PORT to a free port."
 
 
 async def _serve(responder: Responder, listening: socket.socket) -> None:
@@ -87,6 +105,7 @@ async def _serve(responder: Responder, listening: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = uvicorn.Server(config)
@@ -107,14 +126,15 @@ async def _say_where(responder: Responder) -> None:
     typer.echo(f"responder is ready at {settings.base_url}")
     typer.echo(f"  webhooks  POST {settings.base_url}/webhooks/sentry")
     if responder.secrets.local:
-        link = await _link(responder.store, settings, Person("local admin", Role.ADMIN))
+        signing = SignIn(responder.secrets.secret_key)
+        admin = Person("local admin", Role.ADMIN)
+        link = await _link(responder.store, settings, signing, admin)
         typer.echo(f"  sign in   {link} (once, within 30 minutes)")
         typer.echo(f"  local mode: secrets are kept in {local.secrets_path(settings)}")
         typer.echo("  next      responder demo (in another terminal) shows the whole story")
     sys.stdout.flush()
 
 
-async def _link(store: Store, settings: Settings, person: Person) -> str:
-    signing = SignIn(local.secrets_of(settings).secret_key)
+async def _link(store: Store, settings: Settings, signing: SignIn, person: Person) -> str:
     token = await store.write(lambda session: signing.new_link(session, person, now=utcnow()))
     return f"{settings.base_url}/sign-in?token={token}"

@@ -63,19 +63,22 @@ def find(session: Session, incident_id: int) -> Incident:
     return incident
 
 
-def open_or_join(session: Session, opening: Opening, *, now: datetime) -> tuple[Incident, bool]:
-    """The open incident of that area and environment; a new one if there is none.
+def open_of_area(session: Session, area: str) -> list[Incident]:
+    """The area's incidents that are not resolved, oldest first, locked against other writers."""
+    return list(
+        session.exec(
+            select(Incident)
+            .where(Incident.area == area, col(Incident.open_key).is_not(None))
+            .order_by(col(Incident.id))
+            .with_for_update()
+        )
+    )
 
-    Returns:
-        The incident, and whether it was opened just now.
-    """
-    key = f"{opening.area}/{opening.environment}"
-    incident = _open_incident(session, key)
-    if incident is not None:
-        _join(session, incident, opening, now)
-        return incident, False
+
+def open_new(session: Session, opening: Opening, *, now: datetime) -> Incident:
+    """Open an incident. The database itself refuses a second one of the same environment."""
     incident = Incident(
-        open_key=key,
+        open_key=f"{opening.area}/{opening.environment}",
         area=opening.area,
         environment=opening.environment,
         severity=opening.severity,
@@ -99,27 +102,42 @@ def open_or_join(session: Session, opening: Opening, *, now: datetime) -> tuple[
         kind="opened",
         text=f"Opened: {opening.matched}",
     )
-    return incident, True
+    return incident
 
 
-def _open_incident(session: Session, key: str) -> Incident | None:
-    return session.exec(select(Incident).where(Incident.open_key == key).with_for_update()).first()
-
-
-def _join(session: Session, incident: Incident, opening: Opening, now: datetime) -> None:
+def join(session: Session, incident: Incident, opening: Opening, *, now: datetime) -> None:
+    """Count one more alert to an open incident."""
     incident.alerts += 1
     if opening.users is not None:
         incident.users = max(incident.users or 0, opening.users)
     session.add(incident)
     if _worth_a_line(incident.alerts):
+        where = ""
+        if opening.environment != incident.environment:
+            where = f" in {opening.environment or 'no environment named'}"
         note(
             session,
             incident_id(incident),
             at=now,
             actor=RESPONDER,
             kind="alert",
-            text=f"Alert {incident.alerts}: {opening.title} ({opening.matched})",
+            text=f"Alert {incident.alerts}{where}: {opening.title} ({opening.matched})",
         )
+
+
+def relapse(session: Session, incident: Incident, *, now: datetime) -> None:
+    """What was thought to be over goes on."""
+    incident.state = IncidentState.ACKNOWLEDGED if incident.acknowledged_at else IncidentState.OPEN
+    incident.mitigated_at = None
+    session.add(incident)
+    note(
+        session,
+        incident_id(incident),
+        at=now,
+        actor=RESPONDER,
+        kind="relapsed",
+        text="It happened again after every step was done: the playbook starts once more",
+    )
 
 
 def _worth_a_line(alerts: int) -> bool:

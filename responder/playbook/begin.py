@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import Session, insert
+from sqlmodel import Session, col, insert, select
 
 from responder.incident.records import RESPONDER, note
+from responder.playbook import steps
 from responder.playbook.folder import Pinned
 from responder.playbook.model import Mode
 from responder.playbook.run import RunState, StepState
@@ -58,3 +59,32 @@ def begin(
         text=f"Playbook {playbook.playbook} started in mode {mode}{why and ': ' + why}",
     )
     return run
+
+
+def latest(session: Session, incident_id: int) -> Run | None:
+    """The incident's newest run."""
+    return session.exec(
+        select(Run)
+        .where(Run.incident_id == incident_id)
+        .order_by(col(Run.id).desc())
+        .with_for_update()
+    ).first()
+
+
+def let_act(session: Session, run: Run, *, now: datetime) -> None:
+    """Let a run that had to ask before each effect act from now on."""
+    run.mode, run.state = Mode.ACT, RunState.RUNNING
+    session.add(run)
+    assert run.id is not None
+    for step in steps.of_run(session, run.id):
+        if step.state == StepState.WAITING and steps.asks_by_mode(step):
+            step.state, step.summary = StepState.PENDING, ""
+            session.add(step)
+    note(
+        session,
+        run.incident_id,
+        at=now,
+        actor=RESPONDER,
+        kind="run",
+        text=f"A fresh alert came: {run.playbook} acts without asking from now on",
+    )

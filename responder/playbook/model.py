@@ -83,6 +83,11 @@ class Playbook(_Strict):
                     yield ("steps", index, "needs"), text
             seen.add(step.id)
 
+    @property
+    def contains(self) -> bool:
+        """Whether it holds anything, so that trouble that comes back must start it again."""
+        return any(step.action == "switch.hold" for step in self.steps)
+
     def needs_of(self, position: int) -> tuple[str, ...]:
         """What the step at that position waits for: by default the step before it."""
         step = self.steps[position]

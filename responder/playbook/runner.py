@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import OperationalError, StatementError
 from sqlmodel import Session, col, or_, select, update
 
 from responder import faults
@@ -256,7 +257,15 @@ class Runner:
     async def _work(self, lease: _Lease, job: _Job) -> None:
         outcome = await self._outcome(job)
         faults.point("step.effected")
-        await self._store.write(lambda session: self._finish(session, lease, job, outcome))
+        try:
+            await self._store.write(lambda session: self._finish(session, lease, job, outcome))
+        except OperationalError:
+            raise  # the database has trouble: whoever drives the run next finds out what happened
+        except (StatementError, ValueError) as error:
+            # Better to say only that than to do the step again and again for its answer.
+            log.exception("step.outcome_not_stored", step=job.context.step)
+            bare = Failed(f"its outcome can't be stored: {type(error).__name__}")
+            await self._store.write(lambda session: self._finish(session, lease, job, bare))
         faults.point("step.finished")
         self._changed()
 

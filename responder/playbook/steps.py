@@ -71,6 +71,12 @@ def approved(session: Session, row: Step, approval: ApprovalSpec) -> bool:
     return len({one.person for one in said if one.approve}) >= approval.count
 
 
+def asks_by_mode(row: Step) -> bool:
+    """Whether it would ask for approval only because of its run's mode."""
+    spec = StepSpec.model_validate(row.spec)
+    return spec.approval is None and bool(registry.find("actions")[spec.action].effect)
+
+
 def ask(session: Session, row: Step, plan: Plan, incident_id: int, *, now: datetime) -> None:
     """Put the question to people."""
     row.state = StepState.WAITING

@@ -7,12 +7,14 @@ transaction, so that durability costs one disk flush per batch and not one per w
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from sqlmodel import Session, select
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, or_, select
 
 from responder import faults
 from responder.store.database import Store
@@ -88,9 +90,7 @@ class Intake:
         while len(batch) < BATCH and not self._queue.empty():
             batch.append(self._queue.get_nowait())
         try:
-            receipts = await self._store.write(
-                lambda session: _store(session, [incoming for incoming, _ in batch])
-            )
+            receipts = await self._write([incoming for incoming, _ in batch])
         except Exception as error:
             log.exception("intake.commit_failed", deliveries=len(batch))
             for _, future in batch:
@@ -103,28 +103,60 @@ class Intake:
         faults.point("delivery.stored")
         self._stored()
 
+    async def _write(self, batch: list[Incoming]) -> list[Receipt]:
+        try:
+            return await self._store.write(lambda session: _store(session, batch))
+        except IntegrityError:  # another replica stored one of them meanwhile: now it is known
+            return await self._store.write(lambda session: _store(session, batch))
+
 
 def _store(session: Session, batch: list[Incoming]) -> list[Receipt]:
-    keys = {incoming.key for incoming in batch}
-    rows = session.exec(select(Delivery.key, Delivery.id).where(Delivery.key.in_(keys)))  # type: ignore[attr-defined]
-    known = {key: id_ for key, id_ in rows if id_ is not None}
+    """Write what is new, and say what is a duplicate.
+
+    A key is sent beside the signature and not under it. The same bytes under another key, which
+    whoever captured them can send, are therefore the same delivery.
+    """
+    digests = [hashlib.sha256(incoming.body).hexdigest() for incoming in batch]
+    known = _known(session, batch, digests)
     receipts = []
-    for incoming in batch:
-        if incoming.key in known:
-            receipts.append(Receipt(known[incoming.key], duplicate=True))
-            continue
-        row = Delivery(
-            source=incoming.source,
-            resource=incoming.resource,
-            action=incoming.action,
-            key=incoming.key,
-            headers=incoming.headers,
-            body=incoming.body,
-            received_at=incoming.received_at,
-        )
-        session.add(row)
-        session.flush()
-        assert row.id is not None
-        known[incoming.key] = row.id
-        receipts.append(Receipt(row.id, duplicate=False))
+    for incoming, digest in zip(batch, digests, strict=True):
+        first = known.get(incoming.key) or known.get(digest)
+        if first is None:
+            first = _add(session, incoming, digest)
+            known[incoming.key] = known[digest] = first
+            receipts.append(Receipt(first, duplicate=False))
+        else:
+            receipts.append(Receipt(first, duplicate=True))
     return receipts
+
+
+def _known(session: Session, batch: list[Incoming], digests: list[str]) -> dict[str, int]:
+    """The ids of deliveries stored before, by key and by digest."""
+    keys = [incoming.key for incoming in batch]
+    rows = session.exec(
+        select(Delivery.key, Delivery.digest, Delivery.id).where(
+            or_(col(Delivery.key).in_(keys), col(Delivery.digest).in_(digests))
+        )
+    )
+    known: dict[str, int] = {}
+    for key, digest, id_ in rows:
+        assert id_ is not None
+        known |= {name: id_ for name in (key, digest) if name is not None}
+    return known
+
+
+def _add(session: Session, incoming: Incoming, digest: str) -> int:
+    row = Delivery(
+        source=incoming.source,
+        resource=incoming.resource,
+        action=incoming.action,
+        key=incoming.key,
+        digest=digest,
+        headers=incoming.headers,
+        body=incoming.body,
+        received_at=incoming.received_at,
+    )
+    session.add(row)
+    session.flush()
+    assert row.id is not None
+    return row.id

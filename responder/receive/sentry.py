@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
+from responder.receive import redact
 from responder.receive.alert import Alert, Frame, Metric, Signal
 from responder.receive.fields import instant, items, mapping, text, whole
 from responder.receive.source import Description, json_object
@@ -37,6 +38,8 @@ _TELLTALES = {
     "issue": "issue",
 }
 
+_READ = frozenset(_TELLTALES.values())
+
 _SIGNALS = {
     ("event_alert", "triggered"): Signal.FIRING,
     ("error", "created"): Signal.FIRING,
@@ -49,6 +52,15 @@ _SIGNALS = {
     ("metric_alert", "resolved"): Signal.RESOLVED,
     ("activity_alert", "triggered"): Signal.NOTE,
 }
+# What people will see of these must hold nobody's data or secrets.
+_SHOWN: Mapping[str, Callable[[str], str]] = {
+    "title": redact.words,
+    "message": redact.words,
+    "culprit": redact.place,
+    "transaction": redact.place,
+    "route": redact.place,
+}
+
 _NOTED = frozenset({"issue", "comment", "installation", "seer"})  # whatever the action
 
 
@@ -79,6 +91,12 @@ class SentrySource:
         """Say it in our words; never raises."""
         action = text(payload.get("action"))[:60]
         reading = _Reading(text(resource)[:60], action, mapping(payload.get("data")))
+        looks_like = _guess(reading.data)
+        if looks_like not in (reading.resource, "unknown") and reading.resource in _READ:
+            # The signature does not cover the header: what it names must be what the body is.
+            reading.notes.append(f"it is called {reading.resource}, but looks like {looks_like}")
+            alert = reading.other(Signal.UNKNOWN)
+            return replace(alert, notes=tuple(reading.notes))
         match reading.resource:
             case "event_alert" | "error":
                 alert = reading.event()
@@ -240,7 +258,7 @@ class _Reading:
             ),
         )
 
-    def other(self) -> Alert:
+    def other(self, signal: Signal | None = None) -> Alert:
         """A comment, a (de)installation, Seer's work, or what we have no words for yet."""
         data = self.data
         titles = [mapping(part).get("title") for part in data.values()]
@@ -249,7 +267,7 @@ class _Reading:
             source=SentrySource.name,
             resource=self.resource,
             action=self.action,
-            signal=_signal(self.resource, self.action),
+            signal=signal or _signal(self.resource, self.action),
             title=self._cut("title", TITLE, data.get("title"), *titles),
             message=self._cut("message", MESSAGE, data.get("comment"), cause.get("description")),
             project=self._cut("project", NAME, data.get("project_slug")),
@@ -260,10 +278,9 @@ class _Reading:
     def _cut(self, name: str, longest: int, *values: object) -> str:
         """The first of these that has any text, at most so many characters of it."""
         words = next(filter(None, map(text, values)), "")
-        if len(words) <= longest:
-            return words
-        self.notes.append(f"the {name} was cut to {longest} characters")
-        return words[:longest]
+        if len(words) > longest:
+            self.notes.append(f"the {name} was cut to {longest} characters")
+        return _SHOWN.get(name, str)(words[:longest])
 
     def _time(self, fields: Fields, *names: str) -> datetime | None:
         for name in names:

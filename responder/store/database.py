@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
 import zlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -60,11 +61,16 @@ class Store:
         self.url = parse_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
-            self._engine = sa.create_engine(self.url, connect_args={"check_same_thread": False})
+            _create_private(Path(self.url.database or ""))
+            self._engine = sa.create_engine(
+                self.url, connect_args={"check_same_thread": False}, hide_parameters=True
+            )
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
             sa.event.listen(self._engine, "begin", _begin_immediate)
         else:
-            self._engine = sa.create_engine(self.url, pool_size=10, pool_pre_ping=True)
+            self._engine = sa.create_engine(
+                self.url, pool_size=10, pool_pre_ping=True, hide_parameters=True
+            )
         self._reading = self._engine.execution_options(reading=True)
         self._writers = ThreadPoolExecutor(1 if self.is_sqlite else POSTGRES_THREADS, "store-write")
         self._readers = ThreadPoolExecutor(POSTGRES_THREADS, "store-read")
@@ -125,6 +131,12 @@ class Store:
     def _look(self, work: Work[T]) -> T:
         with Session(self._reading, expire_on_commit=False) as session:
             return work(session)
+
+
+def _create_private(path: Path) -> None:
+    """Deliveries hold personal data; SQLite gives its other files the rights of this one."""
+    with contextlib.suppress(OSError):  # what is wrong with it is told when it is opened
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def _prepare_sqlite(connection: object, _record: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import structlog
@@ -19,6 +20,9 @@ from responder.web.problems import problem
 log = structlog.get_logger()
 
 SIGNATURES = ("sentry-hook-signature", "sentry-app-signature")
+SIGNATURE_LENGTH = 64  # hexadecimal digits of SHA-256
+BODY_SECONDS = 10
+MOST_HELD = 64 * 1024 * 1024
 KEPT_HEADERS = (
     "content-type",
     "idempotency-key",
@@ -29,12 +33,53 @@ KEPT_HEADERS = (
 )
 
 
+class _TooLarge(Exception):
+    """The body is over the limit."""
+
+
+class _Busy(Exception):
+    """The bodies being read are over what may be held in memory."""
+
+
+class _Bodies:
+    """Reads bodies, holding at most `MOST_HELD` bytes of all of them together."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+
+    async def read(self, request: Request) -> bytes:
+        """The raw bytes.
+
+        Raises:
+            TimeoutError, ClientDisconnect: the sender was too slow, or is gone.
+        """
+        declared = request.headers.get("content-length", "")
+        if declared.isdigit() and len(declared) < 20 and int(declared) > self._limit:
+            raise _TooLarge
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                async for part in request.stream():
+                    size += len(part)
+                    self._held += len(part)
+                    if size > self._limit:
+                        raise _TooLarge
+                    if self._held > MOST_HELD + self._limit:
+                        raise _Busy
+                    parts.append(part)
+            return b"".join(parts)
+        finally:
+            self._held -= size
+
+
 def routes(responder: Responder) -> list[Route]:
     """The webhook's one exact address; a redirect would lose the delivery for good."""
+    bodies = _Bodies(responder.settings.max_body_bytes)
 
     async def sentry(request: Request) -> Response:
         began = time.perf_counter()
-        response = await _receive(responder, request)
+        response = await _receive(responder, bodies, request)
         metrics.DELIVERIES.labels(str(response.status_code)).inc()
         metrics.ANSWER_SECONDS.observe(time.perf_counter() - began)
         return response
@@ -42,24 +87,26 @@ def routes(responder: Responder) -> list[Route]:
     return [Route("/webhooks/sentry", sentry, methods=["POST"])]
 
 
-async def _receive(responder: Responder, request: Request) -> Response:
+async def _receive(responder: Responder, bodies: _Bodies, request: Request) -> Response:
     received_at = responder.now()
-    limit = responder.settings.max_body_bytes
-    body = await _body(request, limit)
-    if body is None:
+    signature = _signature(request)
+    if signature is None:  # not worth reading what comes with it
+        return _refuse(request, "no signature, or several")
+    try:
+        body = await bodies.read(request)
+    except _TooLarge:
+        limit = responder.settings.max_body_bytes
         log.warning("webhook.too_large", limit=limit)
         return problem(413, f"the body is larger than {limit} bytes")
+    except _Busy:
+        return problem(503, "too much is being received at once", {"Retry-After": "5"})
+    except TimeoutError:
+        return problem(408, f"the body took longer than {BODY_SECONDS} seconds")
+    except ClientDisconnect:
+        return problem(400, "the body ended early")
+    if not sentry_signature_ok(body, signature, responder.secrets.sentry):
+        return _refuse(request, "signature does not match")
     headers = {name.lower(): value for name, value in request.headers.items()}
-    signed = next((headers[name] for name in SIGNATURES if name in headers), None)
-    if not sentry_signature_ok(body, signed, responder.secrets.sentry):
-        # The log says why, the answer does not: whoever can't sign learns nothing.
-        log.warning(
-            "webhook.refused",
-            why="no signature" if signed is None else "signature does not match",
-            resource=headers.get("sentry-hook-resource", "")[:40],
-            client=request.client.host if request.client else None,
-        )
-        return problem(401, "not signed with this service's secret")
     source = responder.sources["sentry"]
     try:
         described = source.describe(headers, body)
@@ -89,18 +136,20 @@ async def _receive(responder: Responder, request: Request) -> Response:
     return JSONResponse(answer, 200 if receipt.duplicate else 202)
 
 
-async def _body(request: Request, limit: int) -> bytes | None:
-    """The raw bytes, or None as soon as they are more than `limit`."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
-        return None
-    parts, size = [], 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > limit:
-                return None
-            parts.append(part)
-    except ClientDisconnect:
-        return b""  # nobody is left to answer, and half a body is never rightly signed
-    return b"".join(parts)
+def _signature(request: Request) -> str | None:
+    """The one signature, if it looks like one."""
+    given = [value for name in SIGNATURES for value in request.headers.getlist(name)]
+    if len(given) == 1 and len(given[0]) == SIGNATURE_LENGTH:
+        return given[0]
+    return None
+
+
+def _refuse(request: Request, why: str) -> Response:
+    """The log says why, the answer does not: whoever can't sign learns nothing."""
+    log.warning(
+        "webhook.refused",
+        why=why,
+        resource=request.headers.get("sentry-hook-resource", "")[:40],
+        client=request.client.host if request.client else None,
+    )
+    return problem(401, "not signed with this service's secret")

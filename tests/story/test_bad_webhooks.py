@@ -139,7 +139,9 @@ def test_too_large(service: Service) -> None:
         for _ in range(40):
             yield b" " * 10_000
 
-    chunked = service.http.post("/webhooks/sentry", content=parts())
+    chunked = service.http.post(
+        "/webhooks/sentry", content=parts(), headers={"Sentry-Hook-Signature": "0" * 64}
+    )
     assert chunked.status_code == 413
     assert_still_works(service)
 
@@ -161,6 +163,21 @@ def test_a_duplicate_gets_the_first_ones_id(service: Service) -> None:
     again = service.send("event_alert", payload)
     assert (first.status_code, again.status_code) == (202, 200)
     assert again.json() == {"id": first.json()["id"], "duplicate": True}
+
+
+def test_captured_bytes_under_another_key_are_a_duplicate(service: Service) -> None:
+    payload = credit_failure()
+    answers = [
+        service.send("event_alert", payload, **{"Idempotency-Key": key * 32}) for key in "bc"
+    ]
+    assert [answer.status_code for answer in answers] == [202, 200]
+
+
+def test_a_body_under_anothers_name_is_kept_and_starts_nothing(service: Service) -> None:
+    comment = {"action": "created", "data": {"comment_id": 7, "issue_id": 1, "comment": "hi"}}
+    answer = service.send("error", comment)
+    assert answer.status_code == 202
+    assert service.decision(answer.json()["id"])["outcome"] == "kept"
 
 
 def test_sentrys_own_key_tells_duplicates(service: Service) -> None:

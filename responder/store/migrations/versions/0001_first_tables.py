@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("resource", sa.String(), nullable=False),
         sa.Column("action", sa.String(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=True),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("headers", sa.JSON(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
@@ -33,6 +34,7 @@ def upgrade() -> None:
             ["deliveries.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("digest"),
         sa.UniqueConstraint("key"),
     )
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
