@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from responder.chat import base, outbox
 from responder.chat.views import approvals_of, items_of, title_of
@@ -93,7 +93,7 @@ class Desk:
 
         def work(session: Session, now: datetime) -> str:
             incident = records.find(session, incident_id)
-            text = f"Escalated to {self._called(incident.area)}" + (reason and f": {reason}")
+            text = f"Escalated; turn to {self._called(incident.area)}" + (reason and f": {reason}")
             records.escalate(session, incident, by=person.name, text=text, now=now)
             key = f"escalated:{incident.escalation_level}"
             outbox.news(session, incident_id, key, f"{text} (by {person.name})", now=now)
@@ -153,13 +153,14 @@ class Desk:
                 raise NotAllowed(f"{title_of(step)} does not wait for an approval any more")
             person.must_be(Role.ADMIN if plan.approval.by == "admins" else Role.RESPONDER)
             said = approvals_of(session, step_id, step.round)
-            if any(one.person == person.name for one in said):
+            if any(one.person_key == person.identity for one in said):
                 raise NotAllowed("you have decided on this already; it takes somebody else")
             session.add(
                 Approval(
                     step_id=step_id,
                     round=step.round,
                     person=person.name,
+                    person_key=person.identity,
                     approve=approve,
                     reason=reason,
                     at=now,
@@ -235,10 +236,16 @@ class Desk:
     ) -> Reading:
         """Lift the holds placed by hand, or those of an incident that can't do it itself.
 
+        What a playbook asks of whoever approves its release, this asks too.
+
         Raises:
             SwitchError: the holds are lifted, but the resume is not confirmed.
         """
         person.must_be(Role.RESPONDER)
+        if incident_id is not None:
+            person.must_be(
+                await self._store.read(lambda session: _releaser(session, incident_id, switch))
+            )
         key = f"hand-{switch}-{self._now().timestamp()}"
         reading = await self._switches.release(
             switch, key=key, by=person.name, reason=reason, incident_id=incident_id
@@ -247,7 +254,6 @@ class Desk:
             text = f"{switch}: this incident's hold released by hand: {reason}"
 
             def work(session: Session, now: datetime) -> None:
-                records.find(session, incident_id)
                 records.note(
                     session, incident_id, at=now, actor=person.name, kind="released", text=text
                 )
@@ -295,6 +301,20 @@ class Desk:
         contacts = self._configuration().contacts_for(area)
         called = [f"{one.name} ({one.reach})" for one in contacts if one.escalation]
         return ", ".join(called) or "everybody here"
+
+
+def _releaser(session: Session, incident_id: int, switch: str) -> Role:
+    """The role that the incident's own playbook wants for releasing the switch."""
+    if session.get(Incident, incident_id) is None:
+        raise LookupError(f"there is no incident {incident_id}")
+    found = select(Step).join(Run).where(Run.incident_id == incident_id)
+    for step in session.exec(found):
+        spec = step.spec
+        if spec.get("action") == "switch.release" and spec.get("switch") == switch:
+            approval = spec.get("approval") or {}
+            if approval.get("by") == "admins":
+                return Role.ADMIN
+    return Role.RESPONDER
 
 
 def _step(session: Session, step_id: int) -> tuple[Step, Run]:

@@ -30,11 +30,19 @@ class Forbidden(Exception):
 class Person:
     """Somebody who acts, as verified by how they came: a session, Slack, a token.
 
-    `name` is what timelines show and what two-person rules compare.
+    `name` is what timelines show; names can be chosen and changed. `key` tells people apart
+    where two must agree: `web:…`, `slack:…`, or `token` for whoever holds the API token, in
+    whosever name it acts. Without one, the name has to do.
     """
 
     name: str
     role: Role
+    key: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What two-person rules compare."""
+        return self.key or f"name:{self.name}"
 
     def must_be(self, role: Role) -> None:
         """Raise `Forbidden` unless the person has the role's rights."""

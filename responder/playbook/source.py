@@ -73,6 +73,7 @@ def read(path: Path) -> Source:
     try:
         text = path.read_text(encoding="utf-8")
         nodes = YAML(typ="rt", pure=True).load(text)
+        content = _plain(nodes)
     except (OSError, UnicodeDecodeError) as error:
         raise wrong(f"can't be read: {error}") from error
     except MarkedYAMLError as error:
@@ -83,9 +84,11 @@ def read(path: Path) -> Source:
         ) from error
     except YAMLError as error:
         raise wrong(f"not YAML: {error}") from error
+    except (RecursionError, TypeError) as error:
+        raise wrong("nested too deeply, or within itself") from error
     if not isinstance(nodes, CommentedMap):
         raise wrong("expected `key: value` lines; see the shipped playbooks for the shape")
-    return Source(path.name, text, _plain(nodes), nodes)
+    return Source(path.name, text, content, nodes)
 
 
 def _plain(node: Any) -> Any:

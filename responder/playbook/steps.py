@@ -68,7 +68,7 @@ def view(session: Session, row: Step, plan: Plan) -> StepView:
 def approved(session: Session, row: Step, approval: ApprovalSpec) -> bool:
     """Whether enough people said yes in the present round."""
     said = approvals_of(session, step_id(row), row.round)
-    return len({one.person for one in said if one.approve}) >= approval.count
+    return len({one.person_key for one in said if one.approve}) >= approval.count
 
 
 def asks_by_mode(row: Step) -> bool:

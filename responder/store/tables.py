@@ -193,12 +193,13 @@ class Approval(SQLModel, table=True):
     """One person's word on a step that asks for approval."""
 
     __tablename__ = "approvals"
-    __table_args__ = (sa.UniqueConstraint("step_id", "person", "round"),)
+    __table_args__ = (sa.UniqueConstraint("step_id", "person_key", "round"),)
 
     id: int | None = Field(default=None, primary_key=True)
     step_id: int = Field(foreign_key="steps.id", index=True)
     round: int = 0
     person: str
+    person_key: str
     approve: bool
     reason: str = ""
     at: datetime = _at()

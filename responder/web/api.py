@@ -42,7 +42,7 @@ class Call:
     def person(self) -> Person:
         """Who acts: the token's holder, or the one it speaks for."""
         by = getattr(self.body, "by", "").strip()
-        return Person(f"{by} (api)" if by else "api", Role.ADMIN)
+        return Person(f"{by} (api)" if by else "api", Role.ADMIN, "token")
 
     def text(self, name: str) -> str | None:
         """A query parameter."""

@@ -73,7 +73,7 @@ class SignIn:
         row = session.get(WebSession, self._hash("session", cookie))
         if row is None or row.expires_at <= now:
             return None
-        return SignedIn(Person(row.person, Role(row.role)), row.csrf)
+        return SignedIn(Person(row.person, Role(row.role), f"web:{row.person}"), row.csrf)
 
     def sign_out(self, session: Session, cookie: str) -> None:
         """End a session."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
+from collections import OrderedDict
+from datetime import datetime, timedelta
 from urllib.parse import parse_qs
 
 import structlog
@@ -15,16 +16,35 @@ from responder.app import Responder
 from responder.chat.slack.interactions import Interaction, parse
 from responder.chat.slack.verify import slack_signature_ok
 from responder.people.roles import Person, Role
+from responder.receive.source import NotUnderstood, json_object
 from responder.web.problems import EXPECTED, problem
 
 log = structlog.get_logger()
 
 LARGEST_BODY = 1024 * 1024
 ANSWER_SECONDS = 1.5
+SIGNATURE_LIFE = timedelta(minutes=11)  # five minutes to either side, and one to spare
+
+
+class _Seen:
+    """Signatures of the last minutes. Slack never sends the same press twice; a thief might."""
+
+    def __init__(self) -> None:
+        self._at: OrderedDict[str, datetime] = OrderedDict()
+
+    def is_new(self, signature: str, now: datetime) -> bool:
+        """Whether it was not seen while Slack's timestamp would still let it pass."""
+        while self._at and now - next(iter(self._at.values())) > SIGNATURE_LIFE:
+            self._at.popitem(last=False)
+        if signature in self._at:
+            return False
+        self._at[signature] = now
+        return True
 
 
 def routes(responder: Responder) -> list[Route]:
     """Slack's interactivity address."""
+    seen = _Seen()
     under_way: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
     async def interactions(request: Request) -> Response:
@@ -43,10 +63,12 @@ def routes(responder: Responder) -> list[Route]:
         ):
             log.warning("slack.refused", path=request.url.path)
             return problem(401, "not signed by Slack for this app")
+        if not seen.is_new(request.headers["x-slack-signature"], responder.now()):
+            log.warning("slack.replayed", path=request.url.path)
+            return Response(status_code=200)  # what it asks for was done the first time
         try:
-            payload = json.loads(parse_qs(body.decode())["payload"][0])
-            interaction = parse(payload)
-        except (KeyError, ValueError, RecursionError) as error:
+            interaction = parse(json_object(parse_qs(body)[b"payload"][0]))
+        except (KeyError, ValueError, NotUnderstood) as error:
             log.warning("slack.not_understood", error=str(error))
             return problem(400, "not an interaction this service knows")
         # Done before it is answered, so that a press we confirmed is on disk; but Slack shows
@@ -63,7 +85,8 @@ def routes(responder: Responder) -> list[Route]:
 async def _carry_out(responder: Responder, interaction: Interaction) -> None:
     if interaction.command is None:
         return
-    person = Person(interaction.user_name or interaction.user_id, Role.RESPONDER)
+    name = interaction.user_name or interaction.user_id
+    person = Person(name, Role.RESPONDER, f"slack:{interaction.user_id}")
     try:
         await responder.desk.carry_out(interaction.command, person)
     except EXPECTED as error:

@@ -315,7 +315,7 @@ async def test_escalating_names_the_contacts_and_counts(tmp_path: Path, sqlite: 
     async with office(sqlite, where) as here:
         incident = await here.opened()
         said = await here.responder.desk.escalate(incident, ANN, "nobody answers")
-        assert said == "Escalated to On call (+1 555 0100): nobody answers"
+        assert said == "Escalated; turn to On call (+1 555 0100): nobody answers"
         await here.responder.desk.escalate(incident, BEN)
         assert [actor for actor, _ in await here.told(incident, "escalated")] == ["ann", "ben"]
         row = await here.until(lambda s: s.get_one(Incident, incident), bool)

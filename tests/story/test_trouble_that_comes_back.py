@@ -38,8 +38,9 @@ def resumed(service: Service, incident: int) -> None:
     """People do their part, up to the resume."""
     for step in until(
         lambda: service.get(f"/incidents/{incident}")["run"]["steps"],
-        lambda steps: not any(s["state"] in ("running",) for s in steps)
-        and steps[2]["state"] == "failed",
+        lambda steps: (
+            not any(s["state"] in ("running",) for s in steps) and steps[2]["state"] == "failed"
+        ),
     ):
         if step["state"] == "failed":
             service.post(f"/steps/{step['step_id']}/skip", reason="no database here")

@@ -260,6 +260,7 @@ def upgrade() -> None:
         sa.Column("step_id", sa.Integer(), nullable=False),
         sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("person", sa.String(), nullable=False),
+        sa.Column("person_key", sa.String(), nullable=False),
         sa.Column("approve", sa.Boolean(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
@@ -268,7 +269,7 @@ def upgrade() -> None:
             ["steps.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("step_id", "person", "round"),
+        sa.UniqueConstraint("step_id", "person_key", "round"),
     )
     with op.batch_alter_table("approvals", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_approvals_step_id"), ["step_id"], unique=False)
