@@ -73,6 +73,6 @@ def test_signed_now_and_once(service: Service) -> None:
 
 def test_what_is_no_press_is_refused_in_words(service: Service) -> None:
     now = str(int(time.time()))
-    for body in (b"", b"payload=", b"payload=%7B", b"payload=[]", b"\xff\xfe", b"x=1"):
+    for body in (b"", b"payload=", b"payload=%7B", b"payload=[]", b"x=1"):
         assert send(service, body, now) == 400
     assert service.http.post("/slack/interactions", content=b"").status_code == 401
