@@ -31,7 +31,10 @@ def only_one(store: Store) -> FileLock | None:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise StoreError(f"{path} can't be written: {error.strerror}") from error
+        raise StoreError(
+            f"{path} can't be written: {error.strerror}; point RESPONDER_DATABASE_URL into a "
+            "folder that is there and can be written"
+        ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -111,6 +111,9 @@ def test_a_database_that_is_not_there_is_told_without_its_password(
         RESPONDER_DATABASE_URL=urls[kind],
         RESPONDER_PORT="0",
         RESPONDER_PLAYBOOKS=str(PLAYBOOKS),
+        RESPONDER_SENTRY_CLIENT_SECRET="x",
+        RESPONDER_API_TOKEN="x",
+        RESPONDER_SECRET_KEY="x",
     )
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""

@@ -299,13 +299,13 @@ async def test_many_changes_at_once_end_in_what_all_want(
         changes.append(one.hold("lamp", key=f"i{n}", by="x", reason="r", incident_id=1))
     changes.append(board.release("lamp", key="r", by="x", reason="r", incident_id=1))
     await asyncio.gather(*changes)
-    assert (await board.read("lamp")).state is SwitchState.PAUSED
+    assert (await lamp.read()).state is SwitchState.PAUSED
     lifts = [
         one.release("lamp", key="r2", by="x", reason="r", incident_id=incident)
         for one, incident in zip(boards, (1, None), strict=True)
     ]
     await asyncio.gather(*lifts)
-    assert (await board.read("lamp")).state is SwitchState.RUNNING
+    assert (await lamp.read()).state is SwitchState.RUNNING
     assert await holds(board) == []
     other.close()
 
