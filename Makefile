@@ -24,7 +24,7 @@ check: .venv/.test ## style, types, one-way imports, playbook lint
 	@$(BIN)/responder check
 
 unit: .venv/.test
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 bench: .venv/.test ## print the figures that docs/performance.md quotes
 	@$(BIN)/python -m bench

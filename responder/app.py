@@ -91,7 +91,7 @@ class Responder:
             self.store, self.sources, self._configured, now=self.now, decided=self._decided
         )
         self.intake = Intake(self.store, stored=self.journey.wake)
-        self.clock = Clock(self.store, now=self.now)
+        self.clock = Clock(self.store, self.switches, now=self.now)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._only_one: lock.FileLock | None = None
         self._prepared = False

@@ -18,6 +18,7 @@ from responder.incident import records
 from responder.incident.lifecycle import IncidentState, NotAllowed, check_resolve
 from responder.people.roles import Person, Role
 from responder.playbook import steps
+from responder.playbook.begin import latest
 from responder.playbook.folder import Configuration
 from responder.playbook.run import RunState, StepState
 from responder.postmortem import records as postmortems
@@ -109,7 +110,9 @@ class Desk:
         def work(session: Session, now: datetime) -> str:
             incident = records.find(session, incident_id)
             check_resolve(
-                IncidentState(incident.state), records.standing_holds(session, incident_id)
+                IncidentState(incident.state),
+                holds=records.standing_holds(session, incident_id),
+                changing=_changing(session, incident_id),
             )
             records.resolve(session, incident, by=person.name, now=now)
             postmortems.draft(session, incident, now=now)
@@ -301,6 +304,17 @@ class Desk:
         contacts = self._configuration().contacts_for(area)
         called = [f"{one.name} ({one.reach})" for one in contacts if one.escalation]
         return ", ".join(called) or "everybody here"
+
+
+def _changing(session: Session, incident_id: int) -> list[str]:
+    """Steps of the incident's run that are in the middle of changing a switch."""
+    run = latest(session, incident_id)
+    return [
+        title_of(step)
+        for step in (steps.of_run(session, run.id) if run and run.id else [])
+        if str(step.spec.get("action", "")).startswith("switch.")
+        and (step.state == StepState.RUNNING or (step.state == StepState.PENDING and step.attempts))
+    ]
 
 
 def _releaser(session: Session, incident_id: int, switch: str) -> Role:

@@ -29,12 +29,12 @@ from responder.playbook.model import Mode
 from responder.playbook.run import RunState
 from responder.receive.alert import Alert, Signal
 from responder.receive.source import NotUnderstood, Source, json_object
-from responder.store.database import Store
+from responder.store.database import Store, alone
 from responder.store.tables import Decision, Delivery, Incident
 
 log = structlog.get_logger()
 
-BATCH = 100
+BATCH = 20  # small, for webhooks wait behind it where there is one writer
 MOST_OPEN = 5  # open incidents of one area before new environments join the first
 SAFETY_NET = 1.0  # seconds between looks when nobody woke us
 
@@ -97,6 +97,8 @@ class Journey:
                     await self._woken.wait()
 
     def _batch(self, session: Session) -> int:
+        if not alone(session, "journey"):
+            return 0  # another replica is at it; two at once would only get in each other's way
         deliveries = session.exec(
             select(Delivery)
             .where(col(Delivery.decided_at).is_(None))

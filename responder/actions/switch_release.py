@@ -37,8 +37,11 @@ class SwitchRelease:
             )
         except SwitchError as error:
             return Failed(f"{params.switch} could not be resumed: {error}", again=True)
-        if reading.state is SwitchState.PAUSED:
-            return Done(f"{params.switch} stays paused, for another hold stands")
+        others = await context.tools.switches.holders(params.switch)
+        if others and reading.state is SwitchState.PAUSED:
+            return Done(f"{params.switch} stays paused, for others hold it: {', '.join(others)}")
+        if reading.state is not SwitchState.RUNNING:
+            return Failed(f"{params.switch} is {reading.state}: {reading.detail}", again=True)
         if not reading.confirmed:
             return Failed(f"{params.switch} is not surely running: {reading.detail}", again=True)
         return Done(f"{params.switch} runs again: {reading.detail}")

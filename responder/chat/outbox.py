@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, update
 
+from responder.store.database import insert_or_leave
 from responder.store.tables import ChatMessage
 
 CARD, CHECKLIST, APPROVAL, NOTE = "card", "checklist", "approval", "note"
@@ -52,15 +53,14 @@ def _want(
     text: str = "",
     now: datetime,
 ) -> None:
-    if session.exec(select(ChatMessage).where(ChatMessage.key == key)).first() is None:
-        session.add(
-            ChatMessage(
-                key=key,
-                kind=kind,
-                incident_id=incident_id,
-                step_id=step_id,
-                text=text,
-                due_at=now,
-                created_at=now,
-            )
-        )
+    insert_or_leave(
+        session,
+        ChatMessage,
+        key=key,
+        kind=kind,
+        incident_id=incident_id,
+        step_id=step_id,
+        text=text,
+        due_at=now,
+        created_at=now,
+    )

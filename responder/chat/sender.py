@@ -17,7 +17,7 @@ from responder.chat.base import Chat, ChatError, Message
 from responder.chat.outbox import CARD
 from responder.chat.views import Views
 from responder.incident import records
-from responder.store.database import Store
+from responder.store.database import LockBusy, Store
 from responder.store.tables import ChatMessage
 
 log = structlog.get_logger()
@@ -58,9 +58,11 @@ class Sender:
         """Send for ever."""
         while True:
             self._woken.clear()
+            sent = 0
             # One sender at a time, so that a message's order is kept across replicas.
-            async with self._store.exclusive("chat"):
-                sent = await self._round()
+            with contextlib.suppress(LockBusy):
+                async with self._store.exclusive("chat"):
+                    sent = await self._round()
             if not sent:
                 await self._rest()
 
@@ -75,20 +77,30 @@ class Sender:
         now = self._now()
         if self._quiet_until is not None and now < self._quiet_until:
             return 0
-        work = await self._store.read(lambda session: self._due(session, now))
+        work, broken = await self._store.read(lambda session: self._due(session, now))
+        for row in broken:
+            await self._failed(row, ChatError("it can't be put together", permanent=True))
         for number, one in enumerate(work, 1):
             if not await self._send(one):
                 return number
         return len(work)
 
-    def _due(self, session: Session, now: datetime) -> list[_Work]:
+    def _due(self, session: Session, now: datetime) -> tuple[list[_Work], list[ChatMessage]]:
+        """What is behind, and what can't be shown at all, which must not stop the rest."""
         rows = session.exec(
             select(ChatMessage)
             .where(col(ChatMessage.sent) < col(ChatMessage.wanted), col(ChatMessage.due_at) <= now)
             .order_by(col(ChatMessage.ref).is_not(None), col(ChatMessage.id))
             .limit(BATCH)
         )
-        return [_Work(row, self._views.of(session, row), _thread(session, row)) for row in rows]
+        work, broken = [], []
+        for row in rows:
+            try:
+                work.append(_Work(row, self._views.of(session, row), _thread(session, row)))
+            except Exception:
+                log.exception("chat.message_broken", message=row.key)
+                broken.append(row)
+        return work, broken
 
     async def _send(self, work: _Work) -> bool:
         """Send one message; whether it is worth trying the next one now."""
@@ -102,6 +114,11 @@ class Sender:
         except ChatError as error:
             await self._failed(row, error)
             return error.permanent  # this message's own trouble, not the chat's
+        except Exception as error:
+            log.exception("chat.message_broken", message=row.key)
+            text = f"it can't be shown: {type(error).__name__}"
+            await self._failed(row, ChatError(text, permanent=True, maybe=True))
+            return True
         faults.point("chat.sent")
         await self._sent(row, ref)
         return True
@@ -124,6 +141,7 @@ class Sender:
             return await self._chat.find(row.key, row.attempted_at - ASK_BEFORE, work.thread)
         except ChatError as error:
             if not error.permanent:
+                error.maybe = True  # it was the question that failed: the message may be there
                 raise
             # The chat won't ever tell: better said twice than never.
             log.warning("chat.cannot_be_asked", message=row.key, error=str(error))

@@ -9,21 +9,37 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlmodel import Session, col, delete
 
+from responder.chat import outbox
+from responder.incident import records
 from responder.store.database import Store
 from responder.store.tables import SignInLink, WebSession
+from responder.switches.board import SwitchBoard, standing
 
 log = structlog.get_logger()
+
+RECONCILE_SECONDS = 15
 
 
 class Clock:
     """The scheduler and its jobs."""
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, switches: SwitchBoard, *, now: Callable[[], datetime]) -> None:
         self._store = store
+        self._switches = switches
+        self._told: dict[str, str] = {}  # by switch: what was last told of it
         self._now = now
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._scheduler.add_job(
             self._forget_expired, "interval", hours=1, coalesce=True, max_instances=1
+        )
+
+        self._scheduler.add_job(
+            self._reconcile,
+            "interval",
+            seconds=RECONCILE_SECONDS,
+            coalesce=True,
+            max_instances=1,
+            next_run_time=now(),
         )
 
     @property
@@ -40,6 +56,23 @@ class Clock:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
+    async def _reconcile(self) -> None:
+        """Every switch against what is wanted; what is not as wanted is told where it matters."""
+        for switch in self._switches.names:
+            try:
+                found = await self._switches.reconcile(switch)
+            except Exception:
+                log.exception("switch.not_reconciled", switch=switch)
+                continue
+            if found and found != self._told.get(switch):
+                log.error("switch.drifted", switch=switch, found=found)
+                await self._store.write(
+                    lambda session, switch=switch, found=found: _tell(  # type: ignore[misc]
+                        session, switch, found, self._now()
+                    )
+                )
+            self._told[switch] = found or ""
+
     async def _forget_expired(self) -> None:
         """Sign-in links and sessions that can't be used any more."""
         now = self._now()
@@ -49,3 +82,14 @@ class Clock:
             session.execute(delete(WebSession).where(col(WebSession.expires_at) < now))
 
         await self._store.write(work)
+
+
+def _tell(session: Session, switch: str, found: str, now: datetime) -> None:
+    for incident_id in {hold.incident_id for hold in standing(session, switch)}:
+        if incident_id is not None:
+            records.note(
+                session, incident_id, at=now, actor=records.RESPONDER, kind="drift", text=found
+            )
+            key = f"drift:{switch}:{now.timestamp()}"
+            outbox.news(session, incident_id, key, found, now=now)
+            outbox.refresh(session, incident_id, now=now)

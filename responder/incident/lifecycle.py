@@ -33,11 +33,12 @@ def may_follow(now: IncidentState, then: IncidentState) -> bool:
     return then in _FOLLOWS[now]
 
 
-def check_resolve(state: IncidentState, holds: list[str]) -> None:
+def check_resolve(state: IncidentState, *, holds: list[str], changing: list[str]) -> None:
     """Refuse to close the book on an incident that still keeps something paused.
 
     Raises:
-        NotAllowed: it is resolved already, or a hold of its own stands.
+        NotAllowed: it is resolved already, a hold of its own stands, or one of its steps is
+            in the middle of changing a switch.
     """
     if state is IncidentState.RESOLVED:
         raise NotAllowed("this incident is resolved already")
@@ -45,4 +46,9 @@ def check_resolve(state: IncidentState, holds: list[str]) -> None:
         raise NotAllowed(
             f"{', '.join(holds)} is still paused for this incident; "
             "release it first, or the pause would be forgotten"
+        )
+    if changing:
+        raise NotAllowed(
+            f"{', '.join(changing)} is still under way; wait for it, or the switch could end up "
+            "in a state that nobody looks after"
         )

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy.exc import OperationalError, StatementError
+from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 from sqlmodel import Session, col, or_, select, update
 
 from responder import faults
@@ -95,7 +95,8 @@ class Runner:
     async def run(self) -> None:
         """Claim and drive for ever; on cancellation, let go of what was claimed."""
         if self._store.is_sqlite:
-            await self._store.write(_forget_leases)  # only one process drives a SQLite database
+            # Only one process drives a SQLite database, and the last one is dead.
+            await self._store.write(_forget_leases)
         keeper = asyncio.create_task(self._keep_leases())
         try:
             while True:
@@ -110,6 +111,8 @@ class Runner:
             for task in (keeper, *driving):
                 task.cancel()
             await asyncio.gather(keeper, *driving, return_exceptions=True)
+            # So that whoever runs next need not wait for our leases to end.
+            await self._store.write(lambda session: _forget_leases(session, self._owner))
 
     def _claim(self, session: Session) -> list[_Lease]:
         now = self._now()
@@ -118,6 +121,7 @@ class Runner:
             .where(
                 Run.state == RunState.RUNNING,
                 or_(col(Run.lease_until).is_(None), col(Run.lease_until) < now),
+                col(Run.id).not_in([lease.run_id for lease in self._driving]),
             )
             .order_by(col(Run.id))
             .limit(50)
@@ -136,15 +140,18 @@ class Runner:
         while True:
             await asyncio.sleep(self._lease.total_seconds() / 3)
             until = self._now() + self._lease
-            ids = [lease.run_id for lease in self._driving]
-            if ids:
-                await self._store.write(
-                    lambda session, ids=ids, until=until: session.execute(  # type: ignore[misc]
-                        update(Run)
-                        .where(col(Run.id).in_(ids), col(Run.lease_owner) == self._owner)
-                        .values(lease_until=until)
-                    )
+            renewal = (
+                update(Run)
+                .where(
+                    col(Run.id).in_([lease.run_id for lease in self._driving]),
+                    col(Run.lease_owner) == self._owner,
                 )
+                .values(lease_until=until)
+            )
+            try:
+                await self._store.write(lambda session, one=renewal: session.execute(one))  # type: ignore[misc]
+            except Exception:
+                log.exception("lease.not_renewed")  # the next beat may
 
     async def _drive_safely(self, lease: _Lease) -> None:
         try:
@@ -198,7 +205,8 @@ class Runner:
         run = _fenced(session, lease)
         rows = steps.of_run(session, lease.run_id)
         plans = {row.name: steps.plan(row, run) for row in rows}
-        resolved = session.get_one(Incident, run.incident_id).state == IncidentState.RESOLVED
+        # Locked, so that nobody resolves it while a step of it is being started.
+        resolved = records.find(session, run.incident_id).state == IncidentState.RESOLVED
         for row in rows:
             if row.state != StepState.PENDING:
                 continue
@@ -281,6 +289,8 @@ class Runner:
         except TimeoutError:
             limit = duration(job.plan.spec.timeout)
             return Failed(f"no answer within {limit}; what came of it is not known", again=True)
+        except DBAPIError:
+            raise  # our database has trouble, not the step: it is looked into again
         except Exception as error:
             log.exception("step.broke", step=job.context.step)
             return Failed(f"the action itself broke: {type(error).__name__}: {error}")
@@ -306,5 +316,6 @@ def _fenced(session: Session, lease: _Lease) -> Run:
     return run
 
 
-def _forget_leases(session: Session) -> Any:
-    return session.execute(update(Run).values(lease_owner=None, lease_until=None))
+def _forget_leases(session: Session, owner: str | None = None) -> Any:
+    query = update(Run).values(lease_owner=None, lease_until=None)
+    return session.execute(query.where(col(Run.lease_owner) == owner) if owner else query)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,9 +14,12 @@ from responder.actions.base import Action, Done, Failed, Outcome
 from responder.chat import outbox
 from responder.chat.views import approvals_of, step_id, title_of
 from responder.incident import records
+from responder.incident.lifecycle import IncidentState
 from responder.playbook.model import ApprovalSpec, Mode, StepSpec
 from responder.playbook.run import StepState, StepView
 from responder.store.tables import Run, Step
+
+LONGEST_WAIT = timedelta(seconds=30)  # between two attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,8 @@ def record(
             kind, text = "step-failed", f"{title_of(row)} failed: {error}"
             if again and row.attempts < plan.spec.retry.attempts:
                 row.state = StepState.PENDING
-                row.due_at = now + plan.spec.retry.wait * 2 ** (row.attempts - 1)
+                doubled = plan.spec.retry.wait * 2 ** min(row.attempts - 1, 20)
+                row.due_at = now + min(doubled, LONGEST_WAIT)
                 text += f"; trying again (attempt {row.attempts} of {plan.spec.retry.attempts})"
             else:
                 row.state, row.finished_at = StepState.FAILED, now
@@ -151,6 +155,8 @@ def record(
 
 def _escalate(session: Session, row: Step, error: str, incident_id: int, *, now: datetime) -> None:
     incident = records.find(session, incident_id)
+    if incident.state == IncidentState.RESOLVED:
+        return
     text = f"Escalated: {title_of(row)} failed: {error}"
     records.escalate(session, incident, by=records.RESPONDER, text=text, now=now)
     outbox.news(session, incident_id, f"{row.key}:failed:{row.attempts}", text, now=now)

@@ -23,6 +23,7 @@ from responder.store.tables import Delivery
 log = structlog.get_logger()
 
 BATCH = 500
+TAKE_SECONDS = 8.0  # longer than anybody waits for an answer
 QUEUE = 10_000  # deliveries waiting for the disk before callers are turned away
 
 
@@ -74,7 +75,11 @@ class Intake:
             self._queue.put_nowait((incoming, receipt))
         except asyncio.QueueFull:
             raise Overloaded from None
-        return await receipt
+        try:
+            async with asyncio.timeout(TAKE_SECONDS):
+                return await receipt
+        except TimeoutError:  # it may be stored all the same, and is then a duplicate
+            raise Overloaded from None
 
     async def run(self) -> None:
         """Commit for ever; what has queued when this is cancelled is committed first."""
@@ -105,9 +110,9 @@ class Intake:
 
     async def _write(self, batch: list[Incoming]) -> list[Receipt]:
         try:
-            return await self._store.write(lambda session: _store(session, batch))
+            return await self._store.write(lambda session: _store(session, batch), first=True)
         except IntegrityError:  # another replica stored one of them meanwhile: now it is known
-            return await self._store.write(lambda session: _store(session, batch))
+            return await self._store.write(lambda session: _store(session, batch), first=True)
 
 
 def _store(session: Session, batch: list[Incoming]) -> list[Receipt]:

@@ -17,21 +17,33 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlmodel import Session
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlmodel import Session, SQLModel
 
 T = TypeVar("T")
 Work = Callable[[Session], T]
 
 POSTGRES_THREADS = 4
+# Nothing of ours on PostgreSQL may wait for ever: not for a lock, not for an answer, and a
+# replica that is frozen in the middle of a transaction must not stop the others.
+BOUNDS = (
+    "-c lock_timeout=5s -c statement_timeout=20s -c idle_in_transaction_session_timeout=60s "
+    "-c application_name=responder-store"
+)
 LOCK_CLASS = 0x7265  # keeps our advisory locks apart from anybody else's in the database
 
 
 class StoreError(Exception):
     """The database can't be used as it is; the message says what to mend."""
+
+
+class LockBusy(Exception):
+    """Somebody else keeps a lock for longer than we wait for it."""
 
 
 def parse_url(text: str) -> URL:
@@ -69,10 +81,16 @@ class Store:
             sa.event.listen(self._engine, "begin", _begin_immediate)
         else:
             self._engine = sa.create_engine(
-                self.url, pool_size=10, pool_pre_ping=True, hide_parameters=True
+                self.url,
+                pool_size=20,
+                pool_pre_ping=True,
+                hide_parameters=True,
+                connect_args={"options": BOUNDS, "connect_timeout": 5, "tcp_user_timeout": 10_000},
             )
         self._reading = self._engine.execution_options(reading=True)
         self._writers = ThreadPoolExecutor(1 if self.is_sqlite else POSTGRES_THREADS, "store-write")
+        # What callers wait for must not queue behind what can be late.
+        self._first = self._writers if self.is_sqlite else ThreadPoolExecutor(2, "store-first")
         self._readers = ThreadPoolExecutor(POSTGRES_THREADS, "store-read")
         self._lockers = ThreadPoolExecutor(16, "store-lock")  # may wait long; never for work
         self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -87,10 +105,13 @@ class Store:
         """The folder a SQLite database is in; None on PostgreSQL."""
         return Path(self.url.database or ".").absolute().parent if self.is_sqlite else None
 
-    async def write(self, work: Work[T]) -> T:
-        """Run `work` in a transaction and commit it; it is on disk when this returns."""
+    async def write(self, work: Work[T], *, first: bool = False) -> T:
+        """Run `work` in a transaction and commit it; it is on disk when this returns.
+
+        On PostgreSQL, `first` keeps threads of its own free for deliveries and holds.
+        """
         return await asyncio.get_running_loop().run_in_executor(
-            self._writers, functools.partial(self._commit, work)
+            self._first if first else self._writers, functools.partial(self._commit, work)
         )
 
     async def read(self, work: Work[T]) -> T:
@@ -103,7 +124,10 @@ class Store:
     async def exclusive(self, name: str) -> AsyncIterator[None]:
         """Hold the one lock of that name, across replicas, for as long as the block runs.
 
-        A process that dies lets go of it.
+        A process that dies lets go of it, and PostgreSQL takes it from one that is frozen.
+
+        Raises:
+            LockBusy: another replica kept it for longer than we wait.
         """
         async with self._locks[name]:
             if self.is_sqlite:
@@ -112,14 +136,18 @@ class Store:
             loop = asyncio.get_running_loop()
             connection = await loop.run_in_executor(self._lockers, self._engine.connect)
             try:
-                await loop.run_in_executor(self._lockers, take_lock, connection, name)
+                try:
+                    await loop.run_in_executor(self._lockers, take_lock, connection, name)
+                except OperationalError as error:
+                    raise LockBusy(f"another replica is busy with {name}") from error
                 yield
             finally:
-                await loop.run_in_executor(None, connection.close)
+                await loop.run_in_executor(None, _let_go, connection)
 
     def close(self) -> None:
         """Finish the work under way and let go of every connection."""
         self._writers.shutdown()
+        self._first.shutdown()
         self._readers.shutdown()
         self._lockers.shutdown(wait=False)
         self._engine.dispose()
@@ -163,3 +191,27 @@ def take_lock(connection: sa.Connection, name: str) -> None:
     """Take the named lock on PostgreSQL until the connection's transaction ends."""
     key = zlib.crc32(name.encode()) - 2**31
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_CLASS, key)))
+
+
+def insert_or_leave(session: Session, table: type[SQLModel], **values: Any) -> None:
+    """Insert a row unless one with the same key is there already."""
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    session.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
+
+
+def alone(session: Session, name: str) -> bool:
+    """Whether no other replica is in a transaction that called this with the same name.
+
+    SQLite has one writer anyway.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return True
+    key = zlib.crc32(name.encode()) - 2**31
+    return bool(
+        session.execute(sa.select(sa.func.pg_try_advisory_xact_lock(LOCK_CLASS, key))).scalar()
+    )
+
+
+def _let_go(connection: sa.Connection) -> None:
+    with contextlib.suppress(DBAPIError):  # a lost connection has let go by itself
+        connection.close()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+import structlog
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from responder.store.database import Store
+from responder.store.database import LockBusy, Store
 from responder.store.tables import Hold, SwitchRecord
 from responder.switches.base import Driver, Reading, SwitchError, SwitchState
+
+log = structlog.get_logger()
+
+LOOKS = 3  # at what is wanted, before a change is called settled
 
 
 class SwitchBoard:
@@ -69,8 +76,12 @@ class SwitchBoard:
                         since=now,
                     )
                 )
+                _unsure(session, switch)
 
-        await self._store.write(place)
+        try:
+            await self._store.write(place, first=True)
+        except IntegrityError:  # another driver of the same step has just placed it
+            log.warning("hold.placed_twice", switch=switch, key=key)
         return await self._settle(switch, driver, key=key, reason=reason, read_first=read_first)
 
     async def release(
@@ -92,17 +103,54 @@ class SwitchBoard:
                 if hold.incident_id == incident_id:
                     hold.released_at, hold.released_by = now, by
                     session.add(hold)
+            _unsure(session, switch)
 
         await self._store.write(lift)
         return await self._settle(switch, driver, key=key, reason=reason)
 
-    async def read(self, switch: str) -> Reading:
-        """What the switch is now, by its driver's word, recorded."""
+    async def holders(self, switch: str) -> list[str]:
+        """Who holds a switch: incidents, and people who did it by hand."""
+        return await self._store.read(
+            lambda session: [
+                f"incident {hold.incident_id}" if hold.incident_id else hold.by
+                for hold in standing(session, switch)
+            ]
+        )
+
+    async def reconcile(self, switch: str) -> str | None:
+        """Look whether a switch is what is wanted. One that should be paused is paused again.
+
+        One that should run and doesn't is only told of: nothing but a release resumes.
+
+        Returns:
+            What was found and done, in words, where it was not as wanted.
+        """
         driver = self._driver(switch)
-        async with self._store.exclusive(f"switch:{switch}"):
-            reading = await driver.read()
-            await self._record(switch, reading)
-        return reading
+        wanted = await self._wanted(switch)
+        try:
+            async with self._store.exclusive(f"switch:{switch}"):
+                reading = await driver.read()
+                if reading.state is wanted or reading.state is SwitchState.UNKNOWN:
+                    await self._record(switch, reading)
+                if reading.state is wanted and reading.confirmed:
+                    return None
+        except (SwitchError, LockBusy) as error:
+            if wanted is SwitchState.RUNNING:
+                return None  # it can't be read, and nothing depends on it
+            reading = Reading(SwitchState.UNKNOWN, confirmed=False, detail=str(error))
+        if wanted is SwitchState.RUNNING:
+            return f"{switch} is {reading.state} although nobody holds it: {reading.detail}"
+        key = f"again-{switch}-{self._now().timestamp()}"
+        try:
+            after = await self._settle(
+                switch, driver, key=key, reason="a hold stands", read_first=True
+            )
+        except SwitchError as error:
+            return f"{switch} should be paused and can't be: {error}"
+        if reading.state is SwitchState.UNKNOWN and after.confirmed:
+            return None  # nobody could tell, and now it is sure
+        sure = "is paused again" if after.confirmed else "is still not surely paused"
+        return f"{switch} was {reading.state} although a hold stands, and {sure}: {after.detail}"
 
     def _driver(self, switch: str) -> Driver:
         if switch not in self._drivers:
@@ -117,20 +165,35 @@ class SwitchBoard:
     async def _settle(
         self, switch: str, driver: Driver, *, key: str, reason: str, read_first: bool = False
     ) -> Reading:
-        async with self._store.exclusive(f"switch:{switch}"):
+        """Make the switch what is wanted, and look again: somebody may have changed that."""
+        try:
+            async with self._store.exclusive(f"switch:{switch}"):
+                return await self._apply(switch, driver, key, reason, read_first)
+        except LockBusy as error:
+            if await self._wanted(switch) is SwitchState.RUNNING:
+                raise SwitchError(f"{error}; try again") from error
+            # Pausing twice is harmless, and waiting for a replica that hangs is not.
+            return await self._apply(switch, driver, key, reason, read_first)
+
+    async def _apply(
+        self, switch: str, driver: Driver, key: str, reason: str, read_first: bool
+    ) -> Reading:
+        turn = 0
+        while True:
+            turn += 1
             wanted = await self._wanted(switch)
             change = driver.pause if wanted is SwitchState.PAUSED else driver.resume
             try:
                 reading = await driver.read() if read_first else None
                 if reading is None or reading.state is not wanted or not reading.confirmed:
-                    reading = await change(reason=reason, key=f"{key}:{wanted}")
-            except SwitchError as error:
-                await self._record(
-                    switch, Reading(SwitchState.UNKNOWN, confirmed=False, detail=str(error))
-                )
+                    reading = await change(reason=reason, key=f"{key}:{wanted}:{turn}")
+            except BaseException as error:  # cancelled by a time limit: then nobody knows either
+                unknown = Reading(SwitchState.UNKNOWN, confirmed=False, detail=_said(error))
+                await asyncio.shield(self._record(switch, unknown))
                 raise
             await self._record(switch, reading)
-            return reading
+            if await self._wanted(switch) is wanted or turn == LOOKS:
+                return reading
 
     async def _record(self, switch: str, reading: Reading) -> None:
         now = self._now()
@@ -146,6 +209,18 @@ class SwitchBoard:
             session.add(record)
 
         await self._store.write(work)
+
+
+def _unsure(session: Session, switch: str) -> None:
+    """What was last read back says nothing of what is wanted from now on."""
+    record = session.get(SwitchRecord, switch)
+    if record is not None:
+        record.confirmed = False
+        session.add(record)
+
+
+def _said(error: BaseException) -> str:
+    return str(error) or "it was not heard of in time"
 
 
 def standing(session: Session, switch: str) -> list[Hold]:

@@ -194,7 +194,7 @@ class PostgresDriver:
         try:
             async with (
                 asyncio.timeout(seconds),
-                self._databases.connect(self._options.database) as connection,
+                self._databases.connect(self._options.database, urgent=True) as connection,
             ):
                 try:
                     yield connection

@@ -160,6 +160,10 @@ class SwitchStandIn(Process):
     def __init__(self) -> None:
         super().__init__("tests.stand_ins.switch")
 
+    def control(self, **what: str) -> None:
+        """Change its `state` behind everybody's back, or make it `deaf` to one."""
+        httpx.post(f"{self.url}/_control", json=what, trust_env=False).raise_for_status()
+
     def applied(self) -> list[str]:
         """Each state it was put in, in order."""
         return list(httpx.get(f"{self.url}/_control", trust_env=False).json()["applied"])

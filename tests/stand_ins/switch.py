@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 state = {"now": "running"}
+deaf = {"to": ""}  # a state that it answers to with 200 and never takes on
 applied: list[str] = []
 calls: list[str] = []
 keys: set[str] = set()
@@ -25,6 +26,8 @@ async def change(request: Request) -> Response:
     wanted = (await request.json())["state"]
     key = request.headers["idempotency-key"]
     calls.append(wanted)
+    if deaf["to"] == wanted:
+        return JSONResponse({"state": state["now"]})
     if key not in keys:
         keys.add(key)
         state["now"] = wanted
@@ -38,7 +41,11 @@ async def read(request: Request) -> Response:
 
 
 async def control(request: Request) -> Response:
-    """What happened."""
+    """What happened; a POST changes `state` behind everybody's back, or makes it `deaf`."""
+    if request.method == "POST":
+        told = await request.json()
+        state["now"] = told.get("state", state["now"])
+        deaf["to"] = told.get("deaf", deaf["to"])
     return JSONResponse({"applied": applied, "calls": calls})
 
 
@@ -46,7 +53,7 @@ app = Starlette(
     routes=[
         Route("/switches/{name}", change, methods=["POST"]),
         Route("/switches/{name}", read, methods=["GET"]),
-        Route("/_control", control),
+        Route("/_control", control, methods=["GET", "POST"]),
     ]
 )
 

@@ -3,41 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from responder import faults
-from tests.service import PLAYBOOKS, Service, until
+from tests.service import Service, until
 from tests.stand_ins.process import SlackStandIn, SwitchStandIn
 from tests.story.test_credit_failure import SWITCH, credit_failure
-
-SWITCHES = """
-switches:
-  credit-transactions:
-    title: Credit transactions
-    driver: http
-    url: {url}/switches/credit-transactions
-"""
-
-
-@pytest.fixture
-def switch() -> Iterator[SwitchStandIn]:
-    with SwitchStandIn() as stand_in:
-        yield stand_in
-
-
-@pytest.fixture
-def playbooks(tmp_path: Path, switch: SwitchStandIn) -> Path:
-    """The shipped folder, with the switch an HTTP endpoint that keeps a log of what it did."""
-    folder = tmp_path / "playbooks"
-    shutil.copytree(PLAYBOOKS, folder)
-    (folder / "switches.yaml").write_text(SWITCHES.format(url=switch.url))
-    return folder
 
 
 def environment(slack: SlackStandIn) -> dict[str, str]:

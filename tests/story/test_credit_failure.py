@@ -209,4 +209,4 @@ def test_many_alerts_are_one_incident_and_one_hold(service: Service) -> None:
         lambda page: page["items"] and page["items"][0]["alerts"] == 60,
     )
     assert len(found["items"]) == 1
-    assert len(service.get(f"/switches/{SWITCH}")["holds"]) == 1
+    until(lambda: len(service.get(f"/switches/{SWITCH}")["holds"]), lambda holds: holds == 1)

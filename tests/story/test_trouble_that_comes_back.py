@@ -34,12 +34,12 @@ def incident_of(service: Service, payload: events.Payload, resource: str = "even
     return int(service.decision(answer.json()["id"])["incident_id"])
 
 
-def resumed(service: Service, incident: int) -> None:
-    """People do their part, up to the resume."""
+def done_by_people(service: Service, incident: int) -> None:
+    """People do their part, up to approving the resume."""
     for step in until(
         lambda: service.get(f"/incidents/{incident}")["run"]["steps"],
         lambda steps: (
-            not any(s["state"] in ("running",) for s in steps) and steps[2]["state"] == "failed"
+            steps[2]["state"] == "failed" and not any(step["state"] == "running" for step in steps)
         ),
     ):
         if step["state"] == "failed":
@@ -49,6 +49,11 @@ def resumed(service: Service, incident: int) -> None:
             service.post(f"/steps/{step['step_id']}/tick", shown=ids, done=ids)
     resume = service.step_in(incident, "resume", "waiting")
     service.post(f"/steps/{resume['step_id']}/decide", approve=True).raise_for_status()
+
+
+def resumed(service: Service, incident: int) -> None:
+    """Everything is done, and credits move again."""
+    done_by_people(service, incident)
     until(lambda: service.get(f"/incidents/{incident}")["state"], lambda s: s == "mitigated")
     assert service.get(f"/switches/{SWITCH}")["state"] == "running"
 
