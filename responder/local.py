@@ -26,12 +26,16 @@ class Secrets:
     local: bool
 
 
-def secrets_of(settings: Settings) -> Secrets:
+def secrets_of(settings: Settings, create: bool = False) -> Secrets:
     """The secrets to use with these settings.
+
+    Args:
+        create: make local secrets where there are none. Only the service does: whoever else
+            made some, in the wrong folder perhaps, would believe in secrets nobody shares.
 
     Raises:
         SettingsError: others could reach us and a real secret is missing, or the file of
-            local secrets can't be used.
+            local secrets is not there or can't be used.
     """
     missing = [
         PREFIX + name
@@ -50,7 +54,37 @@ def secrets_of(settings: Settings) -> Secrets:
             f"are not set: {', '.join(missing)}.\nSet them, or leave RESPONDER_HOST at "
             "127.0.0.1 for local mode."
         )
-    return _from_environment(settings, _kept(secrets_path(settings)))
+    path = secrets_path(settings)
+    if not create:
+        check_database(settings)
+        if not path.exists():
+            raise SettingsError(_not_here(path, ", ".join(missing)))
+    return _from_environment(settings, _kept(path))
+
+
+def token_of(settings: Settings) -> str:
+    """The API token, which is all that a command needs to talk to the service.
+
+    Raises:
+        SettingsError: it is neither set nor kept here.
+    """
+    if settings.api_token is not None:
+        return settings.api_token.get_secret_value()
+    if not settings.is_loopback:
+        raise SettingsError(f"set {PREFIX}API_TOKEN to that of the service on {settings.host}")
+    return secrets_of(settings).api_token
+
+
+def check_database(settings: Settings) -> None:
+    """Make sure that a SQLite database is there, for whoever opens one makes one.
+
+    Raises:
+        SettingsError: it is not; the message says where it was looked for.
+    """
+    url = make_url(settings.database_url)
+    path = Path(url.database or "")
+    if url.get_backend_name() == "sqlite" and not (path.is_file() and path.stat().st_size):
+        raise SettingsError(_not_here(path, f"{PREFIX}DATABASE_URL"))
 
 
 def secrets_path(settings: Settings) -> Path:
@@ -59,6 +93,11 @@ def secrets_path(settings: Settings) -> Path:
     if url.get_backend_name() == "sqlite":
         return Path(f"{url.database}.secrets")
     return Path("responder.secrets")
+
+
+def _not_here(path: Path, variable: str) -> str:
+    where = path.absolute()
+    return f"no {where.name} in {where.parent}: run this where the service runs, or set {variable}"
 
 
 def _from_environment(settings: Settings, kept: dict[str, str]) -> Secrets:

@@ -128,7 +128,10 @@ def test_a_secret_that_is_set_goes_before_the_kept_one(local: Service, folder: P
     assert incidents().returncode == 0
     refused = incidents("another")
     assert refused.returncode == 1
-    assert "send the API token" in refused.stderr
+    assert (
+        f"the service at {local.url} has another token: set RESPONDER_API_TOKEN, "
+        "or run this in the service's folder" in refused.stderr
+    )
 
 
 def test_with_every_secret_set_nothing_is_kept_and_no_link_is_printed(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import typer
 
 from responder import registry
 from responder.chat.words import one_line
-from responder.classify.areas import classify
+from responder.classify.areas import Area, Threshold, classify
+from responder.classify.durations import in_words
 from responder.playbook.folder import Configuration, load
 from responder.playbook.schema import schema
-from responder.receive.alert import Alert
+from responder.receive.alert import Alert, Signal
 from responder.receive.source import NotUnderstood, json_object
 from responder.settings import load as load_settings
 
@@ -52,6 +53,7 @@ def simulate(
         return
     for result in results:
         typer.echo(f"{result['file']}: {result['signal']}")
+        typer.echo(f"  {one_line(result['outlook'])}")
         for name in ("area", "path", "found_in", "reason", "threshold", "playbook"):
             typer.echo(f"  {name:<10} {one_line(result[name] or '-')}")
         for step in result["steps"]:
@@ -71,10 +73,14 @@ def _simulate(configuration: Configuration, file: Path, resource: str) -> dict[s
     alert = _alert(file, resource)
     match = classify(alert, configuration.areas)
     area = configuration.areas.root[match.area]
-    pinned = configuration.playbook_for(match.area)
+    nothing = _nothing(alert, match.area, area)
+    later = "" if nothing else _later(alert, area.threshold)
+    pinned = None if nothing else configuration.playbook_for(match.area)
     return {
         "file": str(file),
         "signal": alert.signal.value,
+        "starts": not (nothing or later),
+        "outlook": nothing or later or "starts at once",
         "area": match.area,
         "path": match.path,
         "found_in": match.found_in,
@@ -86,6 +92,34 @@ def _simulate(configuration: Configuration, file: Path, resource: str) -> dict[s
             for step in (pinned.playbook.steps if pinned else ())
         ],
     }
+
+
+_NOTHING = {
+    Signal.TEST: "a test notification only proves that webhooks arrive",
+    Signal.RESOLVED: "it says that something is over, and is noted on its incident if it has one",
+    Signal.NOTE: "it is no alert, and is noted on its incident if it has one",
+    Signal.UNKNOWN: "no rule knows what to do with it; it is kept to be looked at",
+}
+
+
+def _nothing(alert: Alert, name: str, area: Area) -> str:
+    """Why an alert can't start anything; empty if it can."""
+    why = _NOTHING.get(alert.signal, "")
+    if not why and area.environments is not None and alert.environment not in area.environments:
+        why = f"only {', '.join(area.environments)} counts for {name}"
+    return why and f"would start nothing: {why}"
+
+
+def _later(alert: Alert, threshold: Threshold) -> str:
+    """What has to happen before it starts something; empty if it does at once."""
+    if threshold.any or alert.metric is not None:  # a metric alert had a threshold in Sentry
+        return ""
+    if threshold.more_than is not None:
+        return f"starts once there are {threshold.describe()}"
+    return (
+        f"starts once the {threshold.describe()}, of at least {threshold.at_least} attempts "
+        f"in {in_words(threshold.per)}"
+    )
 
 
 def _alert(file: Path, resource: str) -> Alert:

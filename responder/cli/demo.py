@@ -49,14 +49,15 @@ def demo(
     console = Console(highlight=False)
     try:
         if not with_app:
-            Story(console, Service(), None).tell()
+            Story(console, Service(), None, stays=True).tell()
             return
         with running_app(console) as app:
-            Story(console, app.service, app).tell()
+            Story(console, app.service, app, stays=keep).tell()
             if keep:
                 console.print("\nThe pages stay up; press Ctrl-C to end.")
                 with contextlib.suppress(KeyboardInterrupt):
-                    time.sleep(3600)
+                    while True:
+                        time.sleep(3600)
     except NotRunning as error:
         raise fail(error) from None
 
@@ -71,12 +72,19 @@ class Answer:
 
 
 class Story:
-    """Tells the story line by line; every figure is measured while it is told."""
+    """Tells the story line by line; every figure is measured while it is told.
 
-    def __init__(self, console: Console, service: Service, app: CreditsApp | None) -> None:
+    Args:
+        stays: the pages are there after the story, so it is worth telling where.
+    """
+
+    def __init__(
+        self, console: Console, service: Service, app: CreditsApp | None, *, stays: bool
+    ) -> None:
         self._console = console
         self._service = service
         self._app = app
+        self._stays = stays
         self._secret = local.secrets_of(service.settings).sentry[0]
         self._http = httpx.Client(base_url=service.address, timeout=10)
 
@@ -109,9 +117,14 @@ class Story:
             lambda found: self._holds(found, incident) and found["confirmed"],
             "the pause to be confirmed",
         )
-        took = _span(delivery["received_at"], self._step(incident, "stop")["finished_at"])
+        step = self._until(
+            lambda: self._step(incident, "stop"),
+            lambda found: found["finished_at"] is not None,
+            "the pause to be written down",
+        )
+        took = _span(delivery["received_at"], step["finished_at"])
         self._line(f"credit transactions are paused, {took * 1000:.0f} ms after it arrived")
-        self._line(f"read back: {switch['detail']}")
+        self._line(switch["detail"])
         if self._app is not None:
             self._app.tell_pause(self._line, _time(delivery["received_at"]))
 
@@ -223,6 +236,10 @@ class Story:
             self._line(f"{PERSON} skips what could not be checked, saying why: {NO_DATABASE}")
 
     def _summary(self, incident: int) -> None:
+        if not self._stays:
+            self._title("The end")
+            self._line("To look at it all on the pages: responder demo --app --keep")
+            return
         self._title("Where to look")
         pages = self._service.settings.base_url
         found = self._service.get(f"/incidents/{incident}")
@@ -235,7 +252,7 @@ class Story:
         if self._app is None:
             how = "sign in with the link that `make run` printed, or `responder sign-in`"
         else:
-            how = f"sign in: {self._app.sign_in} (until the demo ends; --keep leaves it up)"
+            how = f"sign in: {self._app.sign_in} (once, within 30 minutes)"
         self._console.print(f"  {how}", style="dim", soft_wrap=True)
 
     def _credit_payload(self) -> events.Payload:

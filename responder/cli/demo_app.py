@@ -121,6 +121,10 @@ def running_app(console: Console) -> Iterator[CreditsApp]:
             "RESPONDER_HOST": "127.0.0.1",
             "RESPONDER_PORT": "0",
             "RESPONDER_PUBLIC_URL": "",
+            "RESPONDER_SENTRY_CLIENT_SECRET": "",
+            "RESPONDER_API_TOKEN": "",
+            "RESPONDER_SECRET_KEY": "",
+            "RESPONDER_SLACK_BOT_TOKEN": "",  # nobody's channel should hear of a demo
         }
         _responder(["switches", "install", "credit-transactions", "--yes"], environment)
         port, link = stack.enter_context(_served(environment))

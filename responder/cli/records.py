@@ -11,8 +11,10 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from responder.chat.words import one_line
-from responder.cli.client import NotRunning, fail, service
+from responder.cli.client import LARGEST, NotRunning, fail, service
+from responder.incident.lifecycle import IncidentState
 
+NUMBER = typer.Argument(..., min=1, max=LARGEST, help="The delivery's number.")
 AS_JSON = typer.Option(False, "--json", help="Print what a script would read.")
 
 
@@ -26,14 +28,19 @@ def register(app: typer.Typer) -> None:
 
 
 def incidents(
-    state: str = typer.Option("", help="open, acknowledged, mitigated or resolved."),
+    state: IncidentState | None = typer.Option(None, help="Only those in this state."),
     area: str = typer.Option("", help="Only this area."),
     as_json: bool = AS_JSON,
 ) -> None:
     """List incidents, newest first."""
-    found = _get("/incidents", state=state, area=area)
+    found = _get("/incidents", state=state or "", area=area)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
+        return
+    if not found["items"] and (state or area):
+        typer.echo(
+            f"None is{f' {state}' if state else ''}{f' in the area {area}' if area else ''}."
+        )
         return
     if not found["items"]:
         typer.echo("No incidents. Try `responder demo`, or point Sentry at the webhook address.")
@@ -53,7 +60,9 @@ def incidents(
 
 
 def post_mortem(
-    number: int = typer.Argument(0, help="Which one; without it, all are listed."),
+    number: int | None = typer.Argument(
+        None, min=1, max=LARGEST, help="Which one; without it, all are listed."
+    ),
     as_json: bool = AS_JSON,
 ) -> None:
     """List post-mortems, or print one as Markdown."""
@@ -78,7 +87,7 @@ def post_mortem(
         _console().print(table)
 
 
-def replay(number: int, as_json: bool = AS_JSON) -> None:
+def replay(number: int = NUMBER, as_json: bool = AS_JSON) -> None:
     """Send a stored delivery through again. A replay never acts without asking."""
     try:
         answer = service().post(f"/deliveries/{number}/replay")

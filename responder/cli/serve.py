@@ -57,7 +57,7 @@ def sign_in(
     store = Store(settings.database_url)
     upgrade(store)
     try:
-        link = asyncio.run(_link(store, settings, signing, Person(name, role)))
+        link = asyncio.run(_link(store, settings, signing, Person(name, role, f"web:{name}")))
     finally:
         store.close()
     typer.echo(link)
@@ -127,7 +127,7 @@ async def _say_where(responder: Responder) -> None:
     typer.echo(f"  webhooks  POST {settings.base_url}/webhooks/sentry")
     if responder.secrets.local:
         signing = SignIn(responder.secrets.secret_key)
-        admin = Person("local admin", Role.ADMIN)
+        admin = Person("local admin", Role.ADMIN, "web:local admin")
         link = await _link(responder.store, settings, signing, admin)
         typer.echo(f"  sign in   {link} (once, within 30 minutes)")
         typer.echo(f"  local mode: secrets are kept in {local.secrets_path(settings)}")

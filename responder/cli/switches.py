@@ -12,19 +12,24 @@ from typing import Any
 
 import typer
 
-from responder.app import Responder, databases_of
+from responder import local
+from responder.app import Responder, databases_of, driver_in_force
 from responder.chat.words import one_line
-from responder.cli.client import NotRunning, Service, fail, service
+from responder.cli.client import LARGEST, NotRunning, Service, fail, service
 from responder.databases import DatabaseError, Databases
 from responder.people.roles import Person, Role
 from responder.playbook.folder import Configuration, load
+from responder.settings import Settings
 from responder.settings import load as load_settings
 from responder.store.migrate import upgrade
 from responder.switches import install as switch_sql
 from responder.switches.base import Reading, SwitchError
 from responder.switches.postgres import PostgresOptions
+from responder.web import queries
 
+Act = Callable[[Responder, Person], Awaitable[Reading]]
 REASON = typer.Option(..., "--reason", help="Why; shown wherever the hold is.")
+UNSEEN = "recorded, but the app can't see it until the service runs"
 AS_JSON = typer.Option(False, "--json", help="Print what a script would read.")
 
 
@@ -51,7 +56,9 @@ def hold(switch: str, reason: str = REASON, as_json: bool = AS_JSON) -> None:
 def release(
     switch: str,
     reason: str = REASON,
-    incident: int = typer.Option(0, help="Lift this incident's hold instead of yours."),
+    incident: int | None = typer.Option(
+        None, min=1, max=LARGEST, help="Lift this incident's hold instead of yours."
+    ),
     as_json: bool = AS_JSON,
 ) -> None:
     """Lift the holds placed by hand; the switch resumes if no other hold stands."""
@@ -60,8 +67,8 @@ def release(
         switch,
         reason,
         as_json,
-        lambda r, person: r.desk.release(switch, person, reason, incident or None),
-        incident=incident or None,
+        lambda r, person: r.desk.release(switch, person, reason, incident),
+        incident=incident,
     )
 
 
@@ -77,10 +84,7 @@ def list_(as_json: bool = AS_JSON) -> None:
     for one in found["items"]:
         sure = "" if one["confirmed"] else " (not confirmed)"
         typer.echo(f"{one['name']}: {one['state']}{sure}; {one['detail']}")
-        for held in one["holds"]:
-            about = f"incident {held['incident']}" if held["incident"] else "by hand"
-            reason = one_line(held["reason"])
-            typer.echo(f"  held by {held['by']} ({about}) since {held['since']}: {reason}")
+        _tell_holds(one)
 
 
 def install(
@@ -104,33 +108,66 @@ def _change(
     switch: str,
     reason: str,
     as_json: bool,
-    directly: Callable[[Responder, Person], Awaitable[Reading]],
-    **more: Any,
+    directly: Act,
+    *,
+    incident: int | None = None,
 ) -> None:
-    extra = {key: value for key, value in more.items() if value is not None}
     there = Service()
     try:
-        answer = there.post(f"/switches/{switch}/{verb}", reason=reason, **extra)
+        before = there.get(f"/switches/{switch}")
+        extra = {"incident": incident} if incident is not None else {}
+        after = there.post(f"/switches/{switch}/{verb}", reason=reason, **extra)
     except NotRunning as error:
+        local.check_database(there.settings)
         typer.echo(f"{error}\nDoing it from here instead.", err=True)
-        answer = asyncio.run(_directly(verb, switch, directly))
+        before, after = asyncio.run(_directly(verb, switch, directly, there.settings))
     if as_json:
-        typer.echo(json.dumps(answer))
+        typer.echo(json.dumps(after))
     else:
-        typer.echo(f"{switch} is {answer['state']}: {answer['detail']}")
+        _tell(verb, before, after, incident)
+    if not after["confirmed"]:
+        said = f"{switch} is NOT CONFIRMED to be {after['state']}: {after['detail']}"
+        typer.echo(said, err=True)
+        raise typer.Exit(1)
 
 
-async def _directly(
-    verb: str, switch: str, act: Callable[[Responder, Person], Awaitable[Reading]]
-) -> dict[str, Any]:
-    """Act with no service: containment must not need one."""
-    responder = Responder(load_settings())
+def _tell(verb: str, before: Any, after: Any, incident: int | None) -> None:
+    name = after["name"]
+    if verb == "release" and all(hold["incident"] != incident for hold in before["holds"]):
+        whose = f"of incident {incident}" if incident else "placed by hand"
+        typer.echo(f"Nothing to release: no hold {whose} is on {name}.")
+    if after["confirmed"]:
+        typer.echo(f"{name} is {after['state']}: {after['detail']}")
+    if verb == "release":
+        _tell_holds(after)
+        if any(hold["incident"] for hold in after["holds"]):
+            typer.echo("  To lift an incident's hold, pass over its playbook with --incident.")
+
+
+def _tell_holds(switch: Any) -> None:
+    for held in switch["holds"]:
+        about = f"incident {held['incident']}" if held["incident"] else "by hand"
+        reason = one_line(held["reason"])
+        typer.echo(f"  held by {held['by']} ({about}) since {held['since']}: {reason}")
+
+
+async def _directly(verb: str, switch: str, act: Act, settings: Settings) -> tuple[Any, Any]:
+    """Act with no service: containment must not need one.
+
+    Returns:
+        The switch before and after, as the API shows it.
+    """
+    local.secrets_of(settings)  # those that are there; a Responder would make some
+    responder = Responder(settings)
     await asyncio.to_thread(upgrade, responder.store)
     try:
-        if switch not in responder.switches.names:
+        spec = responder.configuration.switches.get(switch)
+        if spec is None:
             known = ", ".join(responder.switches.names) or "none"
             raise LookupError(f"there is no switch {switch}; there are: {known}")
-        reading = await act(responder, Person(getpass.getuser(), Role.ADMIN))
+        before, user = await _shown(responder, switch), getpass.getuser()
+        await act(responder, Person(user, Role.ADMIN, f"local:{user}"))
+        after = await _shown(responder, switch)
     except LookupError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
@@ -141,7 +178,14 @@ async def _directly(
         await responder.databases.close()
         await responder.http.aclose()
         responder.store.close()
-    return {"state": reading.state.value, "confirmed": reading.confirmed, "detail": reading.detail}
+    if driver_in_force(spec, responder.databases) == "builtin":
+        after |= {"confirmed": False, "detail": UNSEEN}
+    return before, after
+
+
+async def _shown(responder: Responder, switch: str) -> Any:
+    found = await responder.store.read(lambda session: queries.switch(session, switch))
+    return found.model_dump(mode="json")
 
 
 def _with_sql(switch: str, yes: bool, verb: str) -> None:

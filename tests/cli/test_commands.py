@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
+import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
 from responder.cli import app, events
-from tests.responder_cli import responder
-from tests.service import TOKEN, Service, until
+from tests.receive.samples import body, resource
+from tests.responder_cli import ROOT, responder
+from tests.service import PLAYBOOKS, TOKEN, Service, until
 from tests.story.test_credit_failure import SWITCH, credit_failure
 
 COMMANDS = (
@@ -93,8 +102,10 @@ def run(folder: Path, service: Service) -> Commands:
 
 @pytest.fixture
 def alone(tmp_path: Path) -> Commands:
-    """Commands that find no service."""
-    return Commands(f"sqlite:///{tmp_path / 'r.db'}")
+    """Commands that find a database and no service."""
+    run = Commands(f"sqlite:///{tmp_path / 'r.db'}")
+    assert run("db", "upgrade").exit_code == 0
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +177,14 @@ def test_incidents_are_listed_as_they_are_called(run: Commands, incident: int) -
     items = run.json("incidents", "--state", "resolved")["items"]
     assert incident in [item["id"] for item in items]
     assert run.json("incidents", "--area", "hms") == {"items": [], "next": None}
-    assert "No incidents. Try `responder demo`" in run("incidents", "--area", "hms").stdout
+    assert run("incidents", "--area", "hms").stdout == "None is in the area hms.\n"
+    assert run("incidents", "--state", "mitigated").stdout == "None is mitigated.\n"
+    both = run("incidents", "--state", "mitigated", "--area", "hms")
+    assert both.stdout == "None is mitigated in the area hms.\n"
+    bogus = run("incidents", "--state", "bogus")
+    assert bogus.exit_code == 2
+    for state in ("open", "acknowledged", "mitigated", "resolved"):
+        assert f"'{state}'" in bogus.stderr
 
 
 def test_a_post_mortem_is_markdown_on_the_output(run: Commands, incident: int) -> None:
@@ -192,6 +210,11 @@ def test_a_replay_says_which_delivery_it_is(run: Commands, service: Service, inc
     assert run.json("replay", str(first))["id"] == number + 1
     missing = run("replay", "999")
     assert (missing.exit_code, missing.stderr) == (1, "there is no delivery 999\n")
+    for odd in ("-5", "0", str(2**70), "x"):
+        refused = run("replay", "--", odd)
+        assert refused.exit_code == 2
+        assert "number" in refused.stderr
+        assert "Not Found" not in refused.stderr
 
 
 def test_switches_are_held_and_released_through_the_service(
@@ -212,20 +235,161 @@ def test_switches_are_held_and_released_through_the_service(
     assert run("hold", SWITCH).exit_code == 2  # it takes a reason
 
 
-def test_switches_are_held_and_released_with_the_service_down(alone: Commands) -> None:
+def test_releasing_what_nobody_holds_says_so(run: Commands, service: Service) -> None:
+    done = run("release", SWITCH, "--reason", "r")
+    assert done.exit_code == 0, done.stderr
+    assert f"Nothing to release: no hold placed by hand is on {SWITCH}." in done.stdout
+    other = service.decision(service.send("event_alert", credit_failure()).json()["id"])
+    number = str(other["incident_id"])
+    service.step_in(int(number), "stop", "succeeded")
+    done = run("release", SWITCH, "--reason", "r")
+    assert "Nothing to release" in done.stdout
+    assert f"{SWITCH} is paused: " in done.stdout
+    assert f"(incident {number})" in done.stdout, "who holds it is told"
+    assert "--incident" in done.stdout
+    done = run("release", SWITCH, "--reason", "r", "--incident", number)
+    assert "Nothing" not in done.stdout
+    assert f"{SWITCH} is running: " in done.stdout
+    service.post(f"/incidents/{number}/resolve").raise_for_status()
+
+
+def test_with_the_service_down_a_switch_in_the_database_is_really_held(
+    alone: Commands, credits_url: str
+) -> None:
+    alone.environment["KULTI_DATABASE_URL"] = credits_url
+    assert alone("switches", "install", SWITCH, "--yes").exit_code == 0
     done = alone("hold", SWITCH, "--reason", "odd balances")
     assert done.exit_code == 0, done.stderr
-    assert done.stdout.startswith(f"{SWITCH} is paused: ")
     assert "Doing it from here instead." in done.stderr
-    with Service(alone.environment["RESPONDER_DATABASE_URL"]) as service:
-        (hold,) = service.get(f"/switches/{SWITCH}")["holds"]
-        assert (hold["incident"], hold["reason"]) == (None, "odd balances")
-        assert service.get(f"/switches/{SWITCH}")["state"] == "paused"
+    assert done.stdout.startswith(f"{SWITCH} is paused: public.credit_transactions refuses")
+    with psycopg.connect(credits_url) as connection, pytest.raises(psycopg.Error, match="paused"):
+        connection.execute("insert into credit_transactions (user_id) values (null)")
     done = alone("release", SWITCH, "--reason", "checked", "--json")
     assert done.exit_code == 0, done.stderr
-    assert json.loads(done.stdout)["state"] == "running"
+    answer = json.loads(done.stdout)
+    assert (answer["state"], answer["confirmed"], answer["holds"]) == ("running", True, [])
+
+
+def test_with_the_service_down_a_switch_that_the_app_polls_is_only_recorded(
+    alone: Commands,
+) -> None:
+    done = alone("hold", SWITCH, "--reason", "odd balances")
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert "recorded, but the app can't see it until the service runs" in done.stderr
+    with Service(alone.environment["RESPONDER_DATABASE_URL"]) as service:
+        found = service.get(f"/switches/{SWITCH}")
+        assert [hold["reason"] for hold in found["holds"]] == ["odd balances"]
+        assert found["state"] == "paused"
+    done = alone("release", SWITCH, "--reason", "checked", "--json")
+    assert done.exit_code == 1
+    answer = json.loads(done.stdout)
+    assert (answer["state"], answer["confirmed"]) == ("running", False)
     with Service(alone.environment["RESPONDER_DATABASE_URL"]) as service:
         assert service.get(f"/switches/{SWITCH}")["holds"] == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("hold", SWITCH, "--reason", "r"),
+        ("release", SWITCH, "--reason", "r"),
+        ("switches", "list"),
+        ("incidents",),
+        ("sign-in",),
+        ("demo",),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("token", ["", "x"], ids=["no-token", "token"])
+def test_in_the_wrong_folder_nothing_is_made_up(
+    command: tuple[str, ...], token: str, tmp_path: Path
+) -> None:
+    done = responder(
+        *command,
+        cwd=tmp_path,
+        RESPONDER_PORT="1",
+        RESPONDER_API_TOKEN=token,
+        RESPONDER_PLAYBOOKS=str(PLAYBOOKS),
+    )
+    assert list(tmp_path.iterdir()) == []
+    assert done.stdout == ""
+    if token and command[0] in ("switches", "incidents"):
+        assert done.returncode == 3  # with a token they need no database, only the service
+        return
+    assert done.returncode == 2, done.stderr
+    assert (
+        f"no responder.db in {tmp_path}: run this where the service runs, "
+        "or set RESPONDER_DATABASE_URL" in done.stderr
+    )
+
+
+def test_a_database_without_its_secrets_is_told(tmp_path: Path) -> None:
+    here = {"RESPONDER_PLAYBOOKS": str(PLAYBOOKS), "RESPONDER_PORT": "1"}
+    assert responder("db", "upgrade", cwd=tmp_path, **here).returncode == 0
+    before = set(tmp_path.iterdir())
+    for token in ("", "x"):
+        done = responder(
+            "hold", SWITCH, "--reason", "r", cwd=tmp_path, RESPONDER_API_TOKEN=token, **here
+        )
+        assert done.returncode == 2
+        assert f"no responder.db.secrets in {tmp_path}: " in done.stderr
+        assert "RESPONDER_SECRET_KEY" in done.stderr
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.fixture
+def somebody_else() -> Iterator[str]:
+    """Another web server at the address, which says yes to everything, in HTML."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><p>Hello")
+
+        do_POST = do_GET
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_somebody_else_at_the_address_is_not_taken_for_the_service(
+    alone: Commands, somebody_else: str
+) -> None:
+    alone.environment["RESPONDER_PORT"] = somebody_else.rpartition(":")[2]
+    done = alone("incidents")
+    assert done.exit_code == 3
+    assert f"what answers at {somebody_else} is not responder" in done.stderr
+    done = alone("hold", SWITCH, "--reason", "r")
+    assert "is not responder" in done.stderr
+    assert "recorded, but" in done.stderr, "containment goes on from here"
+
+
+def test_a_host_that_is_nowhere_is_told_as_such(alone: Commands) -> None:
+    alone.environment["RESPONDER_HOST"] = "no-such-host.invalid"
+    done = alone("incidents")
+    assert done.exit_code == 3
+    assert "the host no-such-host.invalid can't be found; check RESPONDER_HOST" in done.stderr
+    serving = responder("serve", **alone.environment)
+    assert serving.returncode == 2
+    assert "Set RESPONDER_HOST to an address of this machine" in serving.stderr
+    assert "another responder" not in serving.stderr
+
+
+@pytest.mark.parametrize("name", ["", "  ", "\x1b\u200b"])
+def test_a_link_is_for_somebody(name: str, alone: Commands) -> None:
+    done = alone("sign-in", "--as", name)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert "say who signs in" in done.stderr
 
 
 def test_with_the_service_down_what_is_not_there_is_told(alone: Commands) -> None:
@@ -237,6 +401,7 @@ def test_with_the_service_down_what_is_not_there_is_told(alone: Commands) -> Non
     done = alone("release", SWITCH, "--reason", "r", "--incident", "999")
     assert done.exit_code == 1
     assert "there is no incident 999" in done.stderr
+    assert alone("release", SWITCH, "--reason", "r", "--incident", "-1").exit_code == 2
 
 
 def test_a_database_that_does_not_answer_does_not_lose_the_release(alone: Commands) -> None:
@@ -289,6 +454,53 @@ def test_simulate_for_scripts(payloads: dict[str, Path]) -> None:
         (files[1], "hms"),
         (files[2], "default"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("event_alert.test", "a test notification"),
+        ("issue.resolved", "something is over"),
+        ("comment", "no alert"),
+        ("unknown", "no rule knows"),
+    ],
+)
+def test_simulate_starts_nothing_for_what_is_no_alert(name: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "body.json"
+    path.write_bytes(body(name))
+    arguments = ("simulate", "--resource", resource(name), str(path))
+    found = json.loads(shown(*arguments, "--json").stdout)
+    assert (found["starts"], found["playbook"], found["steps"]) == (False, None, [])
+    printed = shown(*arguments).stdout
+    assert f"  {found['outlook']}\n" in printed
+    assert found["outlook"].startswith("would start nothing: ")
+    assert says in found["outlook"]
+    assert "step " not in printed
+
+
+def test_simulate_says_when_it_would_start(payloads: dict[str, Path], tmp_path: Path) -> None:
+    def outlook(*arguments: str) -> tuple[bool, str, bool]:
+        found = json.loads(shown("simulate", "--json", *arguments).stdout)
+        return found["starts"], found["outlook"], bool(found["steps"])
+
+    assert outlook(str(payloads["credits"])) == (True, "starts at once", True)
+    assert outlook(str(payloads["hms"])) == (True, "starts at once", True), "Sentry measured it"
+    later = "starts once there are more than 50 in 1 hour"
+    assert outlook(str(payloads["other"])) == (False, later, True)
+    assert f"  {later}\n" in shown("simulate", str(payloads["other"])).stdout
+
+    shutil.copytree(PLAYBOOKS, tmp_path / "playbooks")
+    areas = tmp_path / "playbooks" / "areas.yaml"
+    areas.write_text(areas.read_text().replace("# environments: [prod", "environments: [prod"))
+    elsewhere = credit_failure()
+    elsewhere["data"]["event"] |= {"environment": "staging", "tags": []}
+    (tmp_path / "staging.json").write_text(json.dumps(elsewhere))
+    only = ("--playbooks", str(tmp_path / "playbooks"), str(tmp_path / "staging.json"))
+    assert outlook(*only) == (
+        False,
+        "would start nothing: only production counts for credits",
+        False,
+    )
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"\xff"])
@@ -356,3 +568,26 @@ def test_the_demo_with_a_real_database_shows_transactions_stop_and_flow_again() 
     assert re.search(r"the last one \d+ ms after it arrived; [1-9]\d* refused since", told)
     assert re.search(r"transactions flow again: [1-9]\d* since the resume", told)
     assert "balances that differ from their ledger: 0 of 20" in told
+    assert "responder demo --app --keep" in told
+    assert "/incidents/1" not in told, "pages that are gone already"
+    assert "sign-in" not in told
+
+
+def test_the_demo_can_be_kept_to_look_at_its_pages() -> None:
+    command = [sys.executable, "-m", "responder", "demo", "--app", "--keep"]
+    told = ""
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            told += line
+            if "press Ctrl-C to end" in line:
+                break
+        link = re.search(r"http://\S+/sign-in\?token=\S+", told)
+        page = re.search(r"http://\S+/incidents/1", told)
+        try:
+            assert link, told
+            assert page, told
+            assert httpx.get(link[0], trust_env=False).status_code == 200
+        finally:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
