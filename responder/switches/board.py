@@ -130,14 +130,16 @@ class SwitchBoard:
         try:
             async with self._store.exclusive(f"switch:{switch}"):
                 reading = await driver.read()
-                if reading.state is wanted or reading.state is SwitchState.UNKNOWN:
+                if reading.state is wanted:
                     await self._record(switch, reading)
                 if reading.state is wanted and reading.confirmed:
                     return None
         except (SwitchError, LockBusy) as error:
             if wanted is SwitchState.RUNNING:
-                return None  # it can't be read, and nothing depends on it
+                return None
             reading = Reading(SwitchState.UNKNOWN, confirmed=False, detail=str(error))
+        if wanted is SwitchState.RUNNING and reading.state is not SwitchState.PAUSED:
+            return None  # it can't be told, and nothing depends on it
         if wanted is SwitchState.RUNNING:
             return f"{switch} is {reading.state} although nobody holds it: {reading.detail}"
         key = f"again-{switch}-{self._now().timestamp()}"
