@@ -64,6 +64,18 @@ def _exact(at: datetime) -> str:
     return f"{utc(at):%Y-%m-%d %H:%M:%S.%f} UTC"
 
 
+def _sentence(text: str) -> str:
+    """With a full stop, unless it ends as a sentence does."""
+    return text if text.endswith((".", "?", "!", "…")) else f"{text}."
+
+
+def _again(step: Any) -> int:
+    """Which attempt a step that failed before is at or waits for; 0 if it is at no such thing."""
+    if not step.error or step.state not in ("pending", "running"):
+        return 0
+    return int(step.attempts) + int(step.state == "pending")
+
+
 def _count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
@@ -108,8 +120,11 @@ def _made() -> Environment:
         "incident": _mark(lambda state: f"{_INCIDENTS.get(state, '?')} {state}"),
         "mode": lambda mode: _MODES.get(mode, mode),
         "web": _web,
+        "again": _again,
+        "sentence": _sentence,
     }
     environment.filters.update(filters)
+    environment.tests["again"] = _again
     environment.globals.update(
         count=_count, style=_versioned("style.css"), icon=_versioned("icon.svg")
     )

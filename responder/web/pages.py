@@ -20,10 +20,12 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from responder import registry
 from responder.app import Responder, utcnow
 from responder.chat.words import one_line
-from responder.incident.lifecycle import IncidentState
+from responder.incident.lifecycle import IncidentState, NotAllowed
 from responder.people.roles import Person, Role
+from responder.playbook.run import StepState
 from responder.switches.base import SwitchError
 from responder.web import queries, schema
 from responder.web.auth import SESSION_LIFE, SignedIn, SignIn
@@ -148,18 +150,37 @@ async def _incidents(visit: Visit) -> Response:
 async def _incident(visit: Visit, incident_id: int | None = None) -> Response:
     number = visit.id if incident_id is None else incident_id
 
-    def work(session: Session) -> tuple[schema.IncidentDetail, list[schema.Switch]]:
+    def work(
+        session: Session,
+    ) -> tuple[schema.IncidentDetail, list[schema.Switch], list[schema.Switch]]:
         incident = queries.incident(session, number)
-        return incident, [queries.switch(session, name) for name in incident.holds]
+        released = queries.released(session, number)
+        return (
+            incident,
+            [queries.switch(session, name) for name in incident.holds],
+            [queries.switch(session, name) for name in released],
+        )
 
-    incident, paused = await visit.read(work)
+    incident, paused, released = await visit.read(work)
     return visit.show(
         "incident.html",
         incident=incident,
         paused=paused,
+        released=released,
+        failed_checks=_failed_checks(incident),
         titles=_switch_titles(visit.responder),
         contacts=visit.responder.configuration.contacts_for(incident.area),
     )
+
+
+def _failed_checks(incident: schema.IncidentDetail) -> list[int]:
+    """The failed steps that change nothing outside, so that many may be retried at once."""
+    actions = registry.find("actions")
+    return [
+        step.step_id
+        for step in (incident.run.steps if incident.run else ())
+        if step.state == StepState.FAILED and not actions[step.action].effect
+    ]
 
 
 async def _incident_of_step(visit: Visit) -> Response:
@@ -209,6 +230,16 @@ async def _escalate(visit: Visit) -> str:
 async def _resolve(visit: Visit) -> str:
     await visit.responder.desk.resolve(visit.id, visit.person)
     return f"/incidents/{visit.id}"
+
+
+async def _retry_checks(visit: Visit) -> str:
+    number = visit.id
+    checks = _failed_checks(await visit.read(lambda session: queries.incident(session, number)))
+    if not checks:
+        raise NotAllowed("no check has failed any more")
+    for step in checks:
+        await visit.responder.desk.retry(step, visit.person)
+    return f"/incidents/{number}"
 
 
 async def _tick(visit: Visit) -> str:
@@ -304,6 +335,7 @@ ACTS: tuple[tuple[str, Do, Page], ...] = (
     ("/incidents/{id:number}/acknowledge", _acknowledge, _incident),
     ("/incidents/{id:number}/escalate", _escalate, _incident),
     ("/incidents/{id:number}/resolve", _resolve, _incident),
+    ("/incidents/{id:number}/retry", _retry_checks, _incident),
     ("/steps/{id:number}/tick", _tick, _incident_of_step),
     ("/steps/{id:number}/decide", _decide, _incident_of_step),
     ("/steps/{id:number}/retry", _retry, _incident_of_step),

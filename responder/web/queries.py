@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from sqlmodel import Session, col, select
 
@@ -12,6 +13,7 @@ from responder.playbook import steps as step_rows
 from responder.store.tables import (
     Decision,
     Delivery,
+    Hold,
     Incident,
     PostMortem,
     Run,
@@ -22,6 +24,7 @@ from responder.switches.board import standing
 from responder.web import schema
 
 PAGE = 50
+NOT_READ = "not read back since it was asked for"
 
 
 def incidents(
@@ -96,6 +99,7 @@ def _step(session: Session, run: Run, step: Step) -> schema.Step:
         state=step.state,
         needs=list(plan.spec.needs or ()),
         attempts=step.attempts,
+        attempts_allowed=plan.spec.retry.attempts,
         started_at=step.started_at,
         finished_at=step.finished_at,
         error=step.error,
@@ -114,15 +118,32 @@ def switch(session: Session, name: str) -> schema.Switch:
         for hold in standing(session, name)
     ]
     # An app that polls must see a hold as soon as it is wanted, whatever a driver last read.
+    state: Literal["running", "paused"] = "paused" if holds else "running"
+    if record is None:
+        confirmed, detail = not holds, NOT_READ if holds else "never changed"
+    elif record.confirmed and record.state != state:  # a reading from before the change
+        confirmed, detail = False, NOT_READ
+    else:
+        confirmed, detail = record.confirmed, record.detail
     return schema.Switch(
         name=name,
-        state="paused" if holds else "running",
-        confirmed=record.confirmed if record else not holds,
+        state=state,
+        confirmed=confirmed,
         verified_at=record.verified_at if record else None,
-        detail=record.detail if record else "never changed",
+        detail=detail,
         refused=record.refused if record else None,
         holds=holds,
     )
+
+
+def released(session: Session, incident_id: int) -> list[str]:
+    """The switches that an incident kept paused and does not any more."""
+    rows = session.exec(
+        select(Hold.switch)
+        .where(Hold.incident_id == incident_id, col(Hold.released_at).is_not(None))
+        .distinct()
+    )
+    return sorted(set(rows) - set(records.standing_holds(session, incident_id)))
 
 
 def deliveries(

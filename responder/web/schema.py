@@ -57,7 +57,10 @@ class ChecklistItem(BaseModel):
 
 
 class Step(BaseModel):
-    """One step of the run. `id` is its name in the playbook."""
+    """One step of the run. `id` is its name in the playbook.
+
+    It tries by itself up to `attempts_allowed` times; `error` is of the attempt before.
+    """
 
     id: str
     step_id: int
@@ -66,6 +69,7 @@ class Step(BaseModel):
     state: str
     needs: list[str]
     attempts: int
+    attempts_allowed: int
     started_at: Instant | None
     finished_at: Instant | None
     error: str | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.service import until
 from tests.web.scene import browser, mend, prepare, site_with
 from tests.web.site import LEDGER, Site
 
@@ -107,7 +109,9 @@ def test_an_incident_to_its_end(
     expect(page.get_by_role("heading", name="Incidents")).to_be_visible()
     page.get_by_role("link", name=LEDGER).click()
     expect(page.get_by_role("heading", name=LEDGER)).to_be_visible()
-    expect(page.get_by_role("region", name="Paused now")).to_contain_text("confirmed")
+    expect(page.get_by_role("region", name="Paused now")).to_contain_text(
+        "refuses inserts, and no earlier transaction is open"
+    )
 
     page.get_by_role("button", name="Acknowledge").click()
     expect(page.get_by_text("acknowledged by Rosa Okafor").first).to_be_visible()
@@ -143,6 +147,30 @@ def test_an_incident_to_its_end(
     expect(page.get_by_text("balances add up")).to_be_visible()
     assert complaints == [], "the content security policy or a missing file"
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_unconfirmed_pause_is_red_and_can_be_read(
+    chrome: Browser, tmp_path: Path, scheme: Literal["light", "dark"]
+) -> None:
+    unreachable = "postgresql://127.0.0.1:1/none"
+    with site_with(f"sqlite:///{tmp_path / 'responder.db'}", unreachable) as site:
+        incident = site.incident()
+        until(lambda: site.step(incident, "stop"), lambda step: step["error"])
+        context = chrome.new_context(color_scheme=scheme, base_url=site.url)
+        page = context.new_page()
+        page.goto(site.link())
+        page.get_by_role("button", name="Sign in").click()
+        page.goto(f"/incidents/{incident}")
+        notice = page.get_by_role("region", name="Pause not confirmed")
+        edge = notice.evaluate(
+            "e => getComputedStyle(e).borderLeftColor.match(/\\d+/g).map(Number)"
+        )
+        assert edge[0] > 1.4 * max(edge[1:]), "red"
+        for width in (360, 1280):
+            page.set_viewport_size({"width": width, "height": 760})
+            assert page.evaluate(AUDIT) == []
+        context.close()
 
 
 def test_the_keyboard_is_enough(chrome: Browser, broken: tuple[Site, str]) -> None:

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import httpx
+from sqlmodel import Session
+
+from responder.store.database import Store
+from responder.store.tables import Incident, SwitchRecord
 from tests.service import until
 from tests.web.site import LEDGER, Site, forms, text_of
 
 SWITCH = "credit-transactions"
+UNREACHABLE = "postgresql://127.0.0.1:1/none"
+
+
+def notice(page: httpx.Response, name: str) -> str:
+    """What the region of that name says."""
+    found = re.search(rf'<section[^>]* aria-label="{name}">(.*?)</section>', page.text, re.S)
+    assert found, f"no {name!r} on {page.url}"
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found[1]))
+
+
+def step_of(page: httpx.Response, title: str) -> str:
+    """What stands before a step's title, on its line."""
+    found = re.search(rf'<span class="mark">(.*?)</span>\s*<h3>{title}</h3>', page.text, re.S)
+    assert found, f"no step {title!r} on {page.url}"
+    return re.sub(r"<[^>]+>", " ", found[1])
 
 
 def test_an_empty_service_says_what_to_do_next(site: Site) -> None:
@@ -44,6 +67,9 @@ def test_an_incident_from_alert_to_post_mortem(site: Site) -> None:
     assert visitor.press(here, f"{here}/escalate", reason="I need a second pair").is_redirect
     assert "I need a second pair" in text_of(visitor.get(here))
 
+    assert "the app obeys once it next asks for" in notice(page, "Paused now")
+    assert "Read back" not in text_of(page), "nobody has"
+
     # No database of the app is configured, so the checks can't run: a person goes without.
     failed = [
         step
@@ -76,10 +102,16 @@ def test_an_incident_from_alert_to_post_mortem(site: Site) -> None:
     assert visitor.press(here, resume, decision="approve", reason="all checked").is_redirect
     site.step_in(incident, "resume", "succeeded")
 
+    until(lambda: site.get(here)["state"], lambda state: state == "mitigated")
     page = visitor.get(here)
     assert "paused" not in text_of(page).split("Timeline")[0].split("Facts")[0].split("Stop")[0]
+    released = notice(page, "Released")
+    assert "Every hold of this incident is released" in released
+    assert "Credit transactions: running again" in released
     assert visitor.press(here, f"{here}/resolve").is_redirect
     page = visitor.get(here)
+    assert "Read its post-mortem" in text_of(page)
+    assert "write" not in text_of(page).split("Timeline")[0], "it can't be edited yet"
     assert list(forms(page)) == ["/sign-out"], "a resolved incident has no buttons"
     assert 'href="/post-mortems/1"' in page.text
 
@@ -88,6 +120,84 @@ def test_an_incident_from_alert_to_post_mortem(site: Site) -> None:
     assert "<table>" in record.text
     assert "I need a second pair" in text_of(record)
     assert LEDGER in text_of(visitor.get("/post-mortems"))
+
+
+def test_a_pause_that_is_not_confirmed_is_no_pause(tmp_path: Path) -> None:
+    with Site(f"sqlite:///{tmp_path / 'r.db'}", KULTI_DATABASE_URL=UNREACHABLE) as site:
+        incident = site.incident()
+        here, visitor = f"/incidents/{incident}", site.visitor()
+        step = until(
+            lambda: site.step(incident, "stop"),
+            lambda step: step["attempts"] == 2 and step["state"] == "pending",
+        )
+        attempt = f"attempt 3 of {step['attempts_allowed']}"
+        page = visitor.get(here)
+        words = notice(page, "Pause not confirmed")
+        assert "NOT CONFIRMED: Credit transactions may still pass" in words
+        assert "database kulti" in words, "why, in the driver's words"
+        assert "?." not in words
+        assert "Paused now" not in page.text
+        assert "NOT CONFIRMED" in text_of(visitor.get("/incidents"))
+
+        waiting = text_of(page).split("What it waits for")[1]
+        assert "This step failed before, and is tried again without you" in waiting
+        assert f"Stop transactions: {attempt}" in waiting
+        assert f"trying again, {attempt}" in waiting
+        assert "The playbook is at work" not in waiting
+        assert step_of(page, "Stop transactions").split()[:2] == ["↻", "again"]
+
+
+def test_a_switch_that_another_hold_keeps_paused_is_not_called_running(site: Site) -> None:
+    visitor = site.visitor()
+    visitor.press("/switches", f"/switches/{SWITCH}/hold", reason="odd balances")
+    incident = site.incident()
+    site.settled(incident)
+    assert f"Release #{incident}’s hold…" in text_of(visitor.get("/switches")), "fits a phone"
+    site.post(f"/switches/{SWITCH}/release", reason="test", incident=incident).raise_for_status()
+    store = Store(site.database_url)
+    with Session(store.engine) as session, session.begin():
+        session.get_one(Incident, incident).state = "mitigated"
+    store.close()
+    released = notice(visitor.get(f"/incidents/{incident}"), "Released")
+    assert "Credit transactions: still paused, for another hold stands" in released
+
+
+def test_a_reading_from_before_the_hold_confirms_nothing(site: Site) -> None:
+    """As after a crash between the hold and the pause."""
+    visitor = site.visitor()
+    visitor.press("/switches", f"/switches/{SWITCH}/hold", reason="odd balances")
+    store = Store(site.database_url)
+    with Session(store.engine) as session, session.begin():
+        record = session.get_one(SwitchRecord, SWITCH)
+        record.state, record.confirmed, record.detail = "running", True, "it runs"
+    store.close()
+    found = site.get(f"/switches/{SWITCH}")
+    assert (found["state"], found["confirmed"]) == ("paused", False)
+    assert "it runs" not in found["detail"]
+    assert "NOT CONFIRMED" in text_of(visitor.get("/incidents"))
+
+
+def test_all_failed_checks_are_retried_with_one_press(site: Site) -> None:
+    incident = site.incident()
+    before = {step["id"]: step for step in site.settled(incident)["run"]["steps"]}
+    failed = [name for name, step in before.items() if step["state"] == "failed"]
+    visitor, here = site.visitor(), f"/incidents/{incident}"
+    assert f"Retry all {len(failed)} failed checks" in text_of(visitor.get(here))
+    assert visitor.press(here, f"{here}/retry").headers["location"] == here
+    entries = [one for one in site.get(here)["timeline"] if one["kind"] == "retried"]
+    assert len(entries) == len(failed) > 2
+    assert {one["actor"] for one in entries} == {"Rosa Okafor"}
+
+    site.settled(incident)
+    stale = forms(visitor.get(here))[f"{here}/retry"]
+    for name in failed[1:]:
+        visitor.press(here, f"/steps/{before[name]['step_id']}/skip", reason="not needed")
+    page = visitor.get(here)
+    assert f"{here}/retry" not in forms(page), "one has a button of its own"
+    visitor.press(here, f"/steps/{before[failed[0]]['step_id']}/skip", reason="not needed")
+    late = visitor.post(f"{here}/retry", data=stale.fields)
+    assert late.status_code == 409
+    assert "No check has failed any more" in text_of(late)
 
 
 def test_an_act_that_is_too_late_says_so_on_the_page(site: Site) -> None:

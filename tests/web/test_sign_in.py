@@ -32,8 +32,9 @@ def test_a_link_signs_in_once_and_looking_at_it_does_not_use_it_up(quiet_site: S
 
     refused = second.press(link, "/sign-in")
     assert refused.status_code == 403
-    assert "responder sign-in" in refused.text
-    assert "make run" in refused.text
+    words = text_of(refused)
+    assert "was made for another database: responder sign-in was run in the wrong folder" in words
+    assert "prints one, run where the service runs" in words
     assert second.get("/incidents").status_code == 303
 
 
@@ -139,5 +140,8 @@ def test_another_site_can_not_sign_its_visitor_in(quiet_site: Site) -> None:
 def test_without_a_link_the_page_says_how_to_get_one(quiet_site: Site) -> None:
     page = quiet_site.stranger().get("/sign-in")
     assert page.status_code == 200
-    assert "responder sign-in" in text_of(page)
+    words = text_of(page)
+    assert "docker exec responder responder sign-in" in words
+    assert "fly ssh console" in words
+    assert "make run" not in words, "nobody restarts a service to sign in"
     assert "/sign-in" not in forms(page), "a button that can't work"
