@@ -378,7 +378,7 @@ def test_a_host_that_is_nowhere_is_told_as_such(alone: Commands) -> None:
     done = alone("incidents")
     assert done.exit_code == 3
     assert "the host no-such-host.invalid can't be found; check RESPONDER_HOST" in done.stderr
-    serving = responder("serve", **alone.environment)
+    serving = responder("serve", RESPONDER_HOST="no-such-host.invalid")
     assert serving.returncode == 2
     assert "Set RESPONDER_HOST to an address of this machine" in serving.stderr
     assert "another responder" not in serving.stderr
