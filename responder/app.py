@@ -9,7 +9,6 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any
 
 import httpx
 import psycopg
@@ -91,7 +90,12 @@ class Responder:
             self.store, self.sources, self._configured, now=self.now, decided=self._decided
         )
         self.intake = Intake(self.store, stored=self.journey.wake)
-        self.clock = Clock(self.store, self.switches, now=self.now)
+        self.clock = Clock(
+            self.store,
+            self.switches,
+            now=self.now,
+            reconcile_every=timedelta(seconds=settings.reconcile_seconds),
+        )
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._only_one: lock.FileLock | None = None
         self._prepared = False
@@ -217,12 +221,11 @@ def _driver(name: str, spec: SwitchSpec, databases: Databases, reach: Reach) -> 
 
 
 def _chat(settings: Settings) -> Chat:
-    chats: dict[str, Any] = registry.find("chats")
     chat: Chat
     if settings.slack_bot_token is None:
-        chat = chats["console"]()
+        chat = registry.one("chats", "console")()
     else:
-        chat = chats["slack"](
+        chat = registry.one("chats", "slack")(
             settings.slack_bot_token.get_secret_value(),
             settings.slack_channel,
             settings.slack_api_url,

@@ -7,6 +7,17 @@ from importlib.metadata import entry_points
 from typing import Any
 
 
+def one(group: str, name: str) -> Any:
+    """The one registered under `responder.{group}` by that name, without loading the others.
+
+    Raises:
+        LookupError: there is none.
+    """
+    for point in entry_points(group=f"responder.{group}", name=name):
+        return point.load()
+    raise LookupError(f"nothing is registered as {name} in responder.{group}")
+
+
 @cache
 def find(group: str) -> dict[str, Any]:
     """Everything registered under `responder.{group}`, by name.

@@ -37,8 +37,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path, postgres_server
     return postgres_server.fresh_database()
 
 
-@pytest.fixture
-def slack() -> Iterator[SlackStandIn]:
-    """Slack's stand-in."""
+@pytest.fixture(scope="session")
+def one_slack() -> Iterator[SlackStandIn]:
+    """Slack's stand-in, started once."""
     with SlackStandIn() as stand_in:
         yield stand_in
+
+
+@pytest.fixture
+def slack(one_slack: SlackStandIn) -> SlackStandIn:
+    """Slack's stand-in, with nothing in it."""
+    one_slack.reset()
+    return one_slack

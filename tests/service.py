@@ -48,6 +48,7 @@ class Service:
             "RESPONDER_API_TOKEN": TOKEN,
             "RESPONDER_SECRET_KEY": "the-test-key",
             "RESPONDER_LEASE_SECONDS": "2",
+            "RESPONDER_RECONCILE_SECONDS": "2",
             **environment,
         }
         self._process: subprocess.Popen[str] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -17,13 +17,18 @@ from responder.switches.board import SwitchBoard, standing
 
 log = structlog.get_logger()
 
-RECONCILE_SECONDS = 15
-
 
 class Clock:
-    """The scheduler and its jobs."""
+    """The scheduler and its jobs. Every switch is read each `reconcile_every`."""
 
-    def __init__(self, store: Store, switches: SwitchBoard, *, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        switches: SwitchBoard,
+        *,
+        now: Callable[[], datetime],
+        reconcile_every: timedelta,
+    ) -> None:
         self._store = store
         self._switches = switches
         self._told: dict[str, str] = {}  # by switch: what was last told of it
@@ -36,7 +41,7 @@ class Clock:
         self._scheduler.add_job(
             self._reconcile,
             "interval",
-            seconds=RECONCILE_SECONDS,
+            seconds=reconcile_every.total_seconds(),
             coalesce=True,
             max_instances=1,
             next_run_time=now(),

@@ -161,7 +161,7 @@ class SwitchStandIn(Process):
         super().__init__("tests.stand_ins.switch")
 
     def control(self, **what: str) -> None:
-        """Change its `state` behind everybody's back, or make it `deaf` to one."""
+        """Change its `state` behind everybody's back, make it `deaf` to one, or `reset` it."""
         httpx.post(f"{self.url}/_control", json=what, trust_env=False).raise_for_status()
 
     def applied(self) -> list[str]:

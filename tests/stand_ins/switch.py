@@ -44,6 +44,10 @@ async def control(request: Request) -> Response:
     """What happened; a POST changes `state` behind everybody's back, or makes it `deaf`."""
     if request.method == "POST":
         told = await request.json()
+        if told.get("reset"):
+            for log in (applied, calls, keys):
+                log.clear()
+            state["now"], deaf["to"] = "running", ""
         state["now"] = told.get("state", state["now"])
         deaf["to"] = told.get("deaf", deaf["to"])
     return JSONResponse({"applied": applied, "calls": calls})

@@ -20,10 +20,18 @@ switches:
 """
 
 
-@pytest.fixture
-def switch() -> Iterator[SwitchStandIn]:
+@pytest.fixture(scope="session")
+def one_switch() -> Iterator[SwitchStandIn]:
+    """The app's HTTP switch, started once."""
     with SwitchStandIn() as stand_in:
         yield stand_in
+
+
+@pytest.fixture
+def switch(one_switch: SwitchStandIn) -> SwitchStandIn:
+    """The app's HTTP switch, running, with an empty log."""
+    one_switch.control(reset="yes")
+    return one_switch
 
 
 @pytest.fixture

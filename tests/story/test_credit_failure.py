@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -11,8 +12,10 @@ import psycopg
 import pytest
 
 from responder.cli import events
-from tests.responder_cli import responder
-from tests.service import Service, until
+from responder.databases import Databases
+from responder.switches.install import install
+from responder.switches.postgres import PostgresOptions
+from tests.service import PLAYBOOKS, Service, until
 from tests.stand_ins.process import SlackStandIn
 from tests.story.writers import Writers
 
@@ -31,9 +34,7 @@ CHECKS = (
 @pytest.fixture
 def service(database_url: str, credits_url: str, slack: SlackStandIn) -> Iterator[Service]:
     """The service, with Slack and the app's database, the switch installed."""
-    responder(
-        "switches", "install", SWITCH, "--yes", KULTI_DATABASE_URL=credits_url
-    ).check_returncode()
+    asyncio.run(_install(credits_url))
     with Service(
         database_url,
         KULTI_DATABASE_URL=credits_url,
@@ -43,6 +44,12 @@ def service(database_url: str, credits_url: str, slack: SlackStandIn) -> Iterato
     ) as service:
         slack.send_presses_to(f"{service.url}/slack/interactions")
         yield service
+
+
+async def _install(url: str) -> None:
+    """As `responder switches install` does, without another process."""
+    databases = Databases({"kulti": url}, {"kulti": "KULTI_DATABASE_URL"})
+    await install(databases, SWITCH, PostgresOptions(database="kulti"), PLAYBOOKS)
 
 
 @pytest.fixture
