@@ -17,8 +17,15 @@ NOT_RUNNING = 3
 LARGEST = 10**18 - 1  # as large as a number in an address may be
 
 
+SECONDS = 30.0  # for an answer: a pause may wait for writers and for other changes
+
+
 class NotRunning(Exception):
     """Nobody answers at the service's address, or somebody else does."""
+
+
+class NoAnswer(NotRunning):
+    """Somebody is there and did not answer in time; what was asked may have happened."""
 
 
 class Service:
@@ -37,7 +44,7 @@ class Service:
         self._client = httpx.Client(
             base_url=f"{self.address}/api/v1",
             headers={"Authorization": f"Bearer {token}"},
-            timeout=60.0,
+            timeout=SECONDS,
         )
 
     def get(self, path: str, **query: str | None) -> Any:
@@ -56,12 +63,10 @@ class Service:
         except httpx.ConnectError as error:
             raise NotRunning(self._unreached(error)) from None
         except httpx.TimeoutException:
-            typer.echo(
+            raise NoAnswer(
                 f"{self.address} did not answer in time; what came of it is not known. "
-                "Look at `responder switches list` and the pages.",
-                err=True,
-            )
-            raise typer.Exit(1) from None
+                "Look at `responder switches list` and the pages."
+            ) from None
         except httpx.TransportError:
             raise NotRunning(self._stranger()) from None
         try:

@@ -15,7 +15,7 @@ import typer
 from responder import local
 from responder.app import Responder, databases_of, driver_in_force
 from responder.chat.words import one_line
-from responder.cli.client import LARGEST, NotRunning, Service, fail, service
+from responder.cli.client import LARGEST, NoAnswer, NotRunning, Service, fail, service
 from responder.databases import DatabaseError, Databases
 from responder.people.roles import Person, Role
 from responder.playbook.folder import Configuration, load
@@ -118,6 +118,8 @@ def _change(
         extra = {"incident": incident} if incident is not None else {}
         after = there.post(f"/switches/{switch}/{verb}", reason=reason, **extra)
     except NotRunning as error:
+        if isinstance(error, NoAnswer) and verb != "hold":
+            raise fail(error) from None  # a hold may be placed twice; a release must not be guessed
         local.check_database(there.settings)
         typer.echo(f"{error}\nDoing it from here instead.", err=True)
         before, after = asyncio.run(_directly(verb, switch, directly, there.settings))
