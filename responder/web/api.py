@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from responder.app import Responder
 from responder.people.roles import Person, Role
+from responder.switches.base import SwitchError
 from responder.web import queries, schema
 from responder.web.numbers import Number
 from responder.web.problems import EXPECTED, Invalid, on_error, problem
@@ -147,7 +148,12 @@ async def _switch(call: Call) -> BaseModel:
 
 
 async def _hold(call: Call) -> BaseModel:
-    await call.responder.desk.hold(_name(call), call.person, call.body.reason)
+    try:
+        await call.responder.desk.hold(_name(call), call.person, call.body.reason)
+    except SwitchError as error:
+        raise SwitchError(
+            f"the hold is recorded and will be applied again every few seconds; for now: {error}"
+        ) from error
     return await _switch(call)
 
 
