@@ -49,6 +49,12 @@ def note(
     )
 
 
+def _tell(
+    session: Session, incident: Incident, now: datetime, actor: str, kind: str, text: str
+) -> None:
+    note(session, incident_id(incident), at=now, actor=actor, kind=kind, text=text)
+
+
 def find(session: Session, incident_id: int) -> Incident:
     """The incident, locked against other writers until the unit of work ends.
 
@@ -94,14 +100,7 @@ def open_new(session: Session, opening: Opening, *, now: datetime) -> Incident:
     )
     session.add(incident)
     session.flush()
-    note(
-        session,
-        incident_id(incident),
-        at=now,
-        actor=RESPONDER,
-        kind="opened",
-        text=f"Opened: {opening.matched}",
-    )
+    _tell(session, incident, now, RESPONDER, "opened", f"Opened: {opening.matched}")
     return incident
 
 
@@ -115,13 +114,13 @@ def join(session: Session, incident: Incident, opening: Opening, *, now: datetim
         where = ""
         if opening.environment != incident.environment:
             where = f" in {opening.environment or 'no environment named'}"
-        note(
+        _tell(
             session,
-            incident_id(incident),
-            at=now,
-            actor=RESPONDER,
-            kind="alert",
-            text=f"Alert {incident.alerts}{where}: {opening.title} ({opening.matched})",
+            incident,
+            now,
+            RESPONDER,
+            "alert",
+            f"Alert {incident.alerts}{where}: {opening.title} ({opening.matched})",
         )
 
 
@@ -130,13 +129,13 @@ def relapse(session: Session, incident: Incident, *, now: datetime) -> None:
     incident.state = IncidentState.ACKNOWLEDGED if incident.acknowledged_at else IncidentState.OPEN
     incident.mitigated_at = None
     session.add(incident)
-    note(
+    _tell(
         session,
-        incident_id(incident),
-        at=now,
-        actor=RESPONDER,
-        kind="relapsed",
-        text="It happened again after every step was done: the playbook starts once more",
+        incident,
+        now,
+        RESPONDER,
+        "relapsed",
+        "It happened again after every step was done: the playbook starts once more",
     )
 
 
@@ -168,14 +167,7 @@ def acknowledge(session: Session, incident: Incident, *, by: str, now: datetime)
         incident.state = IncidentState.ACKNOWLEDGED
     session.add(incident)
     took = duration(now - incident.opened_at)
-    note(
-        session,
-        incident_id(incident),
-        at=now,
-        actor=by,
-        kind="acknowledged",
-        text=f"Acknowledged after {took}",
-    )
+    _tell(session, incident, now, by, "acknowledged", f"Acknowledged after {took}")
     return True
 
 
@@ -189,7 +181,7 @@ def escalate(session: Session, incident: Incident, *, by: str, text: str, now: d
         raise NotAllowed("this incident is resolved already")
     incident.escalation_level += 1
     session.add(incident)
-    note(session, incident_id(incident), at=now, actor=by, kind="escalated", text=text)
+    _tell(session, incident, now, by, "escalated", text)
 
 
 def mitigate(session: Session, incident: Incident, *, text: str, now: datetime) -> None:
@@ -199,7 +191,7 @@ def mitigate(session: Session, incident: Incident, *, text: str, now: datetime) 
     incident.state = IncidentState.MITIGATED
     incident.mitigated_at = now
     session.add(incident)
-    note(session, incident_id(incident), at=now, actor=RESPONDER, kind="mitigated", text=text)
+    _tell(session, incident, now, RESPONDER, "mitigated", text)
 
 
 def resolve(session: Session, incident: Incident, *, by: str, now: datetime) -> None:
@@ -210,14 +202,7 @@ def resolve(session: Session, incident: Incident, *, by: str, now: datetime) -> 
     incident.open_key = None
     session.add(incident)
     took = duration(now - incident.opened_at)
-    note(
-        session,
-        incident_id(incident),
-        at=now,
-        actor=by,
-        kind="resolved",
-        text=f"Resolved after {took}",
-    )
+    _tell(session, incident, now, by, "resolved", f"Resolved after {took}")
 
 
 def standing_holds(session: Session, incident_id: int) -> list[str]:
