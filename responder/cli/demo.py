@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,6 +52,10 @@ def demo(
         if not with_app:
             Story(console, Service(), None, stays=True).tell()
             return
+        # However it is ended, what it started ends with it; a shell's background job is born
+        # deaf to Ctrl-C.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         with running_app(console) as app:
             Story(console, app.service, app, stays=keep).tell()
             if keep:

@@ -573,7 +573,8 @@ def test_the_demo_with_a_real_database_shows_transactions_stop_and_flow_again() 
     assert "sign-in" not in told
 
 
-def test_the_demo_can_be_kept_to_look_at_its_pages() -> None:
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM])
+def test_the_demo_can_be_kept_to_look_at_its_pages(ended_by: signal.Signals) -> None:
     command = [sys.executable, "-m", "responder", "demo", "--app", "--keep"]
     told = ""
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
@@ -589,5 +590,5 @@ def test_the_demo_can_be_kept_to_look_at_its_pages() -> None:
             assert page, told
             assert httpx.get(link[0], trust_env=False).status_code == 200
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(ended_by)
         assert process.wait(30) == 0
