@@ -81,7 +81,7 @@ class Desk:
         def work(session: Session, now: datetime) -> str:
             incident = records.find(session, incident_id)
             first = records.acknowledge(session, incident, by=person.name, now=now)
-            outbox.refresh(session, incident_id, now=now)
+            outbox.refresh(session, incident_id)
             if first:
                 return f"Incident {incident_id} is yours"
             return f"Incident {incident_id} was acknowledged by {incident.acknowledged_by} already"
@@ -98,7 +98,7 @@ class Desk:
             records.escalate(session, incident, by=person.name, text=text, now=now)
             key = f"escalated:{incident.escalation_level}"
             outbox.news(session, incident_id, key, f"{text} (by {person.name})", now=now)
-            outbox.refresh(session, incident_id, now=now)
+            outbox.refresh(session, incident_id)
             return text
 
         return await self._act(work)
@@ -116,7 +116,7 @@ class Desk:
             )
             records.resolve(session, incident, by=person.name, now=now)
             postmortems.draft(session, incident, now=now)
-            outbox.refresh(session, incident_id, now=now)
+            outbox.refresh(session, incident_id)
             return f"Incident {incident_id} is resolved; its post-mortem is drafted"
 
         return await self._act(work)
@@ -140,7 +140,7 @@ class Desk:
                 step.state, step.finished_at = StepState.SUCCEEDED, now
                 step.summary = f"all {len(items)} items checked"
                 _go_on(session, step, run)
-            outbox.refresh(session, run.incident_id, now=now)
+            outbox.refresh(session, run.incident_id)
             return f"{left} of {len(items)} items left" if left else "The checklist is complete"
 
         return await self._act(work)
@@ -181,7 +181,7 @@ class Desk:
             elif steps.approved(session, step, plan.approval):
                 step.state = StepState.PENDING
                 _go_on(session, step, run)
-            outbox.refresh(session, run.incident_id, now=now)
+            outbox.refresh(session, run.incident_id)
             return text
 
         return await self._act(work)
@@ -198,7 +198,7 @@ class Desk:
             step.attempts, step.round = 0, step.round + 1
             _go_on(session, step, run)
             _note(session, run, person, "retried", f"{title_of(step)}: tried again", now)
-            outbox.refresh(session, run.incident_id, now=now)
+            outbox.refresh(session, run.incident_id)
             return f"{title_of(step)} is tried again"
 
         return await self._act(work)
@@ -217,7 +217,7 @@ class Desk:
             step.summary, step.error = f"skipped by {person.name}: {reason}", None
             _go_on(session, step, run)
             _note(session, run, person, "skipped", f"{title_of(step)}: skipped: {reason}", now)
-            outbox.refresh(session, run.incident_id, now=now)
+            outbox.refresh(session, run.incident_id)
             return f"{title_of(step)} is skipped"
 
         return await self._act(work)
@@ -260,7 +260,7 @@ class Desk:
                 records.note(
                     session, incident_id, at=now, actor=person.name, kind="released", text=text
                 )
-                outbox.refresh(session, incident_id, now=now)
+                outbox.refresh(session, incident_id)
 
             await self._act(work)
         return reading

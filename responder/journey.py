@@ -252,7 +252,7 @@ def _fired(
         outcome = "joined"
         if mode is Mode.ACT and pinned is not None:
             _go_on(session, incident, pinned, happened, now=now)
-        outbox.refresh(session, records.incident_id(incident), now=now)
+        outbox.refresh(session, records.incident_id(incident))
     return replace(verdict, outcome=outcome, incident_id=records.incident_id(incident))
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, update
 
-from responder.store.database import insert_or_leave
+from responder.store.database import insert_into
 from responder.store.tables import ChatMessage
 
 CARD, CHECKLIST, APPROVAL, NOTE = "card", "checklist", "approval", "note"
@@ -34,7 +34,7 @@ def news(session: Session, incident_id: int, key: str, text: str, *, now: dateti
     _want(session, f"note:{incident_id}:{key}", NOTE, incident_id, text=text, now=now)
 
 
-def refresh(session: Session, incident_id: int, *, now: datetime) -> None:
+def refresh(session: Session, incident_id: int) -> None:
     """Have every message about the incident that changes with it brought up to date."""
     session.execute(
         update(ChatMessage)
@@ -53,9 +53,7 @@ def _want(
     text: str = "",
     now: datetime,
 ) -> None:
-    insert_or_leave(
-        session,
-        ChatMessage,
+    row = insert_into(session, ChatMessage).values(
         key=key,
         kind=kind,
         incident_id=incident_id,
@@ -64,3 +62,4 @@ def _want(
         due_at=now,
         created_at=now,
     )
+    session.execute(row.on_conflict_do_nothing())

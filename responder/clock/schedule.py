@@ -97,4 +97,4 @@ def _tell(session: Session, switch: str, found: str, now: datetime) -> None:
             )
             key = f"drift:{switch}:{now.timestamp()}"
             outbox.news(session, incident_id, key, found, now=now)
-            outbox.refresh(session, incident_id, now=now)
+            outbox.refresh(session, incident_id)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, col, func, select
 
 from responder.classify.areas import Threshold
 from responder.classify.thresholds import minute, window_start
+from responder.store.database import insert_into
 from responder.store.tables import AreaCount
 
 
@@ -26,16 +26,11 @@ def add(
     Returns:
         How many there are in the threshold's window up to now, this one included.
     """
-    row = {
-        "area": area,
-        "environment": environment,
-        "minute": minute(happened),
-        "alerts": 1,
-    }
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(AreaCount).values(**row)
+    row = insert_into(session, AreaCount).values(
+        area=area, environment=environment, minute=minute(happened), alerts=1
+    )
     session.execute(
-        statement.on_conflict_do_update(
+        row.on_conflict_do_update(
             index_elements=["area", "environment", "minute"],
             set_={"alerts": col(AreaCount.alerts) + 1},
         )

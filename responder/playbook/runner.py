@@ -228,7 +228,7 @@ class Runner:
                 jobs.append(_Job(self._context(session, run, row), plans[row.name], crashed))
             session.add(row)
         if jobs or following.ask:
-            outbox.refresh(session, run.incident_id, now=now)
+            outbox.refresh(session, run.incident_id)
         if jobs or following.state is RunState.RUNNING:
             return _Round(tuple(jobs), following.wake_at, over=False)
         self._let_go(session, run, following.state, now)
@@ -244,7 +244,7 @@ class Runner:
                 text = f"Every step of {run.playbook} is done"
                 records.mitigate(session, incident, text=text, now=now)
         session.add(run)
-        outbox.refresh(session, run.incident_id, now=now)
+        outbox.refresh(session, run.incident_id)
 
     def _context(self, session: Session, run: Run, row: Step) -> StepContext:
         incident = session.get_one(Incident, run.incident_id)
@@ -302,7 +302,7 @@ class Runner:
         if row.state != StepState.RUNNING:
             return  # a person skipped it meanwhile
         steps.record(session, row, job.plan, outcome, run.incident_id, now=now)
-        outbox.refresh(session, run.incident_id, now=now)
+        outbox.refresh(session, run.incident_id)
         if isinstance(outcome, Done) and job.plan.action.effect:
             outbox.news(
                 session, run.incident_id, f"{row.key}:{row.attempts}", outcome.summary, now=now

@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -99,11 +99,6 @@ class Store:
     def engine(self) -> sa.Engine:
         """The engine, for migrations."""
         return self._engine
-
-    @property
-    def folder(self) -> Path | None:
-        """The folder a SQLite database is in; None on PostgreSQL."""
-        return Path(self.url.database or ".").absolute().parent if self.is_sqlite else None
 
     async def write(self, work: Work[T], *, first: bool = False) -> T:
         """Run `work` in a transaction and commit it; it is on disk when this returns.
@@ -193,10 +188,11 @@ def take_lock(connection: sa.Connection, name: str) -> None:
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK_CLASS, key)))
 
 
-def insert_or_leave(session: Session, table: type[SQLModel], **values: Any) -> None:
-    """Insert a row unless one with the same key is there already."""
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    session.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
+def insert_into(session: Session, table: type[SQLModel]) -> sqlite.Insert | postgresql.Insert:
+    """An insert in the database's own dialect, which can say what to do about a row in its way."""
+    if session.get_bind().dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)
 
 
 def alone(session: Session, name: str) -> bool:

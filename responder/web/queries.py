@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 from sqlmodel import Session, col, select
 
@@ -27,11 +27,24 @@ PAGE = 50
 NOT_READ = "not read back since it was asked for"
 
 
+class _Numbered(Protocol):
+    id: int
+
+
+N = TypeVar("N", bound=_Numbered)
+
+
+def _page(found: list[N]) -> schema.Page[N]:
+    """The page of what was found, which is one more than fits where there is a next one."""
+    items = found[:PAGE]
+    return schema.Page(items=items, next=str(items[-1].id) if len(found) > PAGE else None)
+
+
 def incidents(
-    session: Session, *, state: str | None, area: str | None, before: int | None, limit: int = PAGE
+    session: Session, *, state: str | None, area: str | None, before: int | None
 ) -> schema.Page[schema.IncidentLine]:
     """Incidents, newest first, from just below the id `before`."""
-    query = select(Incident).order_by(col(Incident.id).desc()).limit(limit + 1)
+    query = select(Incident).order_by(col(Incident.id).desc()).limit(PAGE + 1)
     if state:
         query = query.where(Incident.state == state)
     if area:
@@ -39,8 +52,7 @@ def incidents(
     if before:
         query = query.where(col(Incident.id) < before)
     rows = session.exec(query).all()
-    items = [_line(row) for row in rows[:limit]]
-    return schema.Page(items=items, next=str(items[-1].id) if len(rows) > limit else None)
+    return _page([_line(row) for row in rows])
 
 
 def _line(row: Incident) -> schema.IncidentLine:
@@ -146,21 +158,18 @@ def released(session: Session, incident_id: int) -> list[str]:
     return sorted(set(rows) - set(records.standing_holds(session, incident_id)))
 
 
-def deliveries(
-    session: Session, *, before: int | None, limit: int = PAGE
-) -> schema.Page[schema.Delivery]:
+def deliveries(session: Session, *, before: int | None) -> schema.Page[schema.Delivery]:
     """Deliveries with what was decided, newest first."""
     query = (
         select(Delivery, Decision)
         .join(Decision, col(Decision.delivery_id) == col(Delivery.id), isouter=True)
         .order_by(col(Delivery.id).desc())
-        .limit(limit + 1)
+        .limit(PAGE + 1)
     )
     if before:
         query = query.where(col(Delivery.id) < before)
     rows = session.exec(query).all()
-    items = [_delivery(delivery, decision) for delivery, decision in rows[:limit]]
-    return schema.Page(items=items, next=str(items[-1].id) if len(rows) > limit else None)
+    return _page([_delivery(delivery, decision) for delivery, decision in rows])
 
 
 def delivery(session: Session, delivery_id: int) -> schema.Delivery:
@@ -191,21 +200,18 @@ def _delivery(row: Delivery, decision: Decision | None) -> schema.Delivery:
     )
 
 
-def post_mortems(
-    session: Session, *, before: int | None, limit: int = PAGE
-) -> schema.Page[schema.PostMortemLine]:
+def post_mortems(session: Session, *, before: int | None) -> schema.Page[schema.PostMortemLine]:
     """Post-mortems, newest first."""
     query = (
         select(PostMortem, Incident)
         .join(Incident)
         .order_by(col(PostMortem.id).desc())
-        .limit(limit + 1)
+        .limit(PAGE + 1)
     )
     if before:
         query = query.where(col(PostMortem.id) < before)
     rows = session.exec(query).all()
-    items = [_post_mortem_line(record, about) for record, about in rows[:limit]]
-    return schema.Page(items=items, next=str(items[-1].id) if len(rows) > limit else None)
+    return _page([_post_mortem_line(record, about) for record, about in rows])
 
 
 def post_mortem(session: Session, record_id: int) -> schema.PostMortem:
