@@ -285,6 +285,7 @@ class Desk:
                 received_at=now,
                 headers=delivery.headers,
                 body=delivery.body,
+                origin="replay",
                 replay_of=delivery_id,
             )
             session.add(again)

@@ -83,12 +83,16 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A line of news in the incident's thread."""
+    """A line of news: in the incident's thread, or by itself if it is about none."""
 
-    incident_id: int
+    incident_id: int | None
     text: str
     page_url: str
-    in_thread = True
+
+    @property
+    def in_thread(self) -> bool:
+        """Whether it belongs under the incident's card."""
+        return self.incident_id is not None
 
 
 Message = IncidentCard | Checklist | Approval | Note

@@ -81,7 +81,8 @@ def _whole(message: Message) -> Iterator[str]:
             yield f"{INDENT}on approval: {message.will}"
             yield INDENT + message.page_url
         case Note():
-            yield f"incident {message.incident_id}: {message.text}"
+            about = f"incident {message.incident_id}: " if message.incident_id else ""
+            yield about + message.text
 
 
 def _changes(before: Message, after: Message) -> Iterator[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import Session, col, update
+from sqlmodel import Session, col, select, update
 
 from responder.store.database import insert_into
 from responder.store.tables import ChatMessage
 
 CARD, CHECKLIST, APPROVAL, NOTE = "card", "checklist", "approval", "note"
+MOST_LINES = 10  # of new issues in one message
 
 
 def card(session: Session, incident_id: int, *, now: datetime) -> None:
@@ -34,6 +35,22 @@ def news(session: Session, incident_id: int, key: str, text: str, *, now: dateti
     _want(session, f"note:{incident_id}:{key}", NOTE, incident_id, text=text, now=now)
 
 
+def tell(session: Session, key: str, heading: str, line: str, *, now: datetime) -> None:
+    """Have a line shown that is about no incident; those of one key share a message.
+
+    However many there are, the message has an end: the last line says that there are more.
+    """
+    _want(session, key, NOTE, None, text=heading, now=now)
+    message = session.exec(select(ChatMessage).where(ChatMessage.key == key)).one()
+    lines = message.text.splitlines()
+    if len(lines) > MOST_LINES:
+        return
+    lines.append(line if len(lines) < MOST_LINES else "… and more")
+    message.text = "\n".join(lines)
+    message.wanted += 1 if message.sent == message.wanted else 0
+    session.add(message)
+
+
 def refresh(session: Session, incident_id: int) -> None:
     """Have every message about the incident that changes with it brought up to date."""
     session.execute(
@@ -47,7 +64,7 @@ def _want(
     session: Session,
     key: str,
     kind: str,
-    incident_id: int,
+    incident_id: int | None,
     *,
     step_id: int | None = None,
     text: str = "",

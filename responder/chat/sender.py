@@ -185,9 +185,10 @@ class Sender:
     def _tell(
         self, session: Session, row: ChatMessage, now: datetime, kind: str, text: str
     ) -> None:
-        records.note(
-            session, row.incident_id, at=now, actor=records.RESPONDER, kind=kind, text=text
-        )
+        if row.incident_id is not None:
+            records.note(
+                session, row.incident_id, at=now, actor=records.RESPONDER, kind=kind, text=text
+            )
 
 
 def _wait(error: ChatError, attempts: int) -> timedelta:
@@ -208,6 +209,8 @@ def _attempt(session: Session, row: ChatMessage, now: datetime) -> None:
 
 
 def _thread(session: Session, row: ChatMessage) -> dict[str, Any] | None:
+    if row.incident_id is None:
+        return None
     card = session.exec(
         select(ChatMessage).where(
             ChatMessage.incident_id == row.incident_id, ChatMessage.kind == CARD

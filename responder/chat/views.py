@@ -33,6 +33,8 @@ class Views:
 
     def of(self, session: Session, message: ChatMessage) -> Message:
         """The present content of a message."""
+        if message.incident_id is None:
+            return Note(None, message.text, f"{self._base_url}/deliveries")
         incident = session.get_one(Incident, message.incident_id)
         if message.kind == outbox.NOTE:
             return Note(message.incident_id, message.text, self._page(message.incident_id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import typer
 
 from responder import registry
 from responder.chat.words import one_line
-from responder.classify.areas import Area, Threshold, classify
-from responder.classify.durations import in_words
+from responder.classify.areas import Area
+from responder.classify.history import History
+from responder.classify.match import classify
+from responder.classify.verdict import Arrival, Outcome, Verdict, judge, place
 from responder.playbook.folder import Configuration, load
 from responder.playbook.schema import schema
 from responder.receive.alert import Alert, Signal
@@ -54,8 +57,10 @@ def simulate(
     for result in results:
         typer.echo(f"{result['file']}: {result['signal']}")
         typer.echo(f"  {one_line(result['outlook'])}")
-        for name in ("area", "path", "found_in", "reason", "threshold", "playbook"):
+        for name in ("area", "path", "found_in", "reason", "threshold", "owner", "playbook"):
             typer.echo(f"  {name:<10} {one_line(result[name] or '-')}")
+        for line in (*result["nearly"], *result["notes"]):
+            typer.echo(f"  {'also':<10} {one_line(line)}")
         for step in result["steps"]:
             typer.echo(f"  step       {step['id']}: {step['action']}: {step['intent']}")
 
@@ -71,29 +76,39 @@ def _load(folder: Path | None) -> Configuration:
 
 def _simulate(configuration: Configuration, file: Path, resource: str) -> dict[str, Any]:
     alert = _alert(file, resource)
-    match = classify(alert, configuration.areas)
-    area = configuration.areas.root[match.area]
-    nothing = _nothing(alert, match.area, area)
-    later = "" if nothing else _later(alert, area.threshold)
-    pinned = None if nothing else configuration.playbook_for(match.area)
+    rules = configuration.rules
+    at = alert.occurred_at or datetime.now(UTC)
+    match = place(alert, rules)
+    verdict = judge(alert, match, Arrival(at), History(), rules)
+    found = verdict.match or classify(alert, rules.areas)
+    outlook = _outlook(alert, verdict, rules.areas.root.get(found.area))
+    starts = verdict.outcome is Outcome.OPENED
+    pinned = configuration.playbook_for(found.area) if verdict.outcome in _LEADS else None
     return {
         "file": str(file),
         "signal": alert.signal.value,
-        "starts": not (nothing or later),
-        "outlook": nothing or later or "starts at once",
-        "area": match.area,
-        "path": match.path,
-        "found_in": match.found_in,
-        "reason": match.reason,
-        "threshold": area.threshold.describe(),
+        "outcome": verdict.outcome.value,
+        "starts": starts,
+        "outlook": outlook,
+        "area": found.area,
+        "path": found.path,
+        "found_in": found.found_in,
+        "reason": found.reason,
+        "nearly": list(found.nearly),
+        "threshold": rules.areas.root[found.area].describe_threshold(),
+        "family": next((name for name, _ in verdict.counters if "/" in name), ""),
+        "owner": configuration.owners.of(found.path),
+        "suppressed_by": verdict.quiet.rule if verdict.quiet else None,
         "playbook": pinned.playbook.playbook if pinned else None,
         "steps": [
             {"id": step.id, "action": step.action, "intent": _intent(step.action, step.params)}
             for step in (pinned.playbook.steps if pinned else ())
         ],
+        "notes": list(alert.notes),
     }
 
 
+_LEADS = (Outcome.OPENED, Outcome.COUNTED, Outcome.FIRST_SEEN)  # to an incident, now or later
 _NOTHING = {
     Signal.TEST: "a test notification only proves that webhooks arrive",
     Signal.RESOLVED: "it says that something is over, and is noted on its incident if it has one",
@@ -102,24 +117,14 @@ _NOTHING = {
 }
 
 
-def _nothing(alert: Alert, name: str, area: Area) -> str:
-    """Why an alert can't start anything; empty if it can."""
-    why = _NOTHING.get(alert.signal, "")
-    if not why and area.environments is not None and alert.environment not in area.environments:
-        why = f"only {', '.join(area.environments)} counts for {name}"
-    return why and f"would start nothing: {why}"
-
-
-def _later(alert: Alert, threshold: Threshold) -> str:
-    """What has to happen before it starts something; empty if it does at once."""
-    if threshold.any or alert.metric is not None:  # a metric alert had a threshold in Sentry
-        return ""
-    if threshold.more_than is not None:
-        return f"starts once there are {threshold.describe()}"
-    return (
-        f"starts once the {threshold.describe()}, of at least {threshold.at_least} attempts "
-        f"in {in_words(threshold.per)}"
-    )
+def _outlook(alert: Alert, verdict: Verdict, area: Area | None) -> str:
+    """What would come of it, as the first of its kind."""
+    if verdict.outcome is Outcome.OPENED:
+        return "starts at once"
+    if verdict.outcome in _LEADS and area is not None:
+        told = "is told in chat as new, and " if verdict.outcome is Outcome.FIRST_SEEN else ""
+        return f"{told}starts once there are, or is, {area.describe_threshold()}"
+    return f"would start nothing: {_NOTHING.get(alert.signal, verdict.reason)}"
 
 
 def _alert(file: Path, resource: str) -> Alert:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlmodel import Session, col, func, select
 
+from responder.incident import history
 from responder.incident.lifecycle import IncidentState, NotAllowed, may_follow
 from responder.incident.times import duration
 from responder.store.tables import Hold, Incident, TimelineEntry
@@ -28,7 +29,9 @@ class Opening:
     matched: str
     users: int | None
     issue_url: str
+    owner: str
     first_alert_at: datetime | None
+    alerts: int = 1  # none where figures opened it
 
 
 def note(
@@ -69,18 +72,6 @@ def find(session: Session, incident_id: int) -> Incident:
     return incident
 
 
-def open_of_area(session: Session, area: str) -> list[Incident]:
-    """The area's incidents that are not resolved, oldest first, locked against other writers."""
-    return list(
-        session.exec(
-            select(Incident)
-            .where(Incident.area == area, col(Incident.open_key).is_not(None))
-            .order_by(col(Incident.id))
-            .with_for_update()
-        )
-    )
-
-
 def open_new(session: Session, opening: Opening, *, now: datetime) -> Incident:
     """Open an incident. The database itself refuses a second one of the same environment."""
     incident = Incident(
@@ -92,9 +83,10 @@ def open_new(session: Session, opening: Opening, *, now: datetime) -> Incident:
         title=opening.title,
         culprit=opening.culprit,
         matched=opening.matched,
-        alerts=1,
+        alerts=opening.alerts,
         users=opening.users,
         issue_url=opening.issue_url,
+        owner=opening.owner,
         opened_at=now,
         first_alert_at=opening.first_alert_at,
     )
@@ -109,6 +101,7 @@ def join(session: Session, incident: Incident, opening: Opening, *, now: datetim
     incident.alerts += 1
     if opening.users is not None:
         incident.users = max(incident.users or 0, opening.users)
+    incident.calm_since = None
     session.add(incident)
     if _worth_a_line(incident.alerts):
         where = ""
@@ -122,6 +115,20 @@ def join(session: Session, incident: Incident, opening: Opening, *, now: datetim
             "alert",
             f"Alert {incident.alerts}{where}: {opening.title} ({opening.matched})",
         )
+
+
+def worsen(session: Session, incident: Incident, severity: str, *, why: str, now: datetime) -> None:
+    """It is worse than it was taken for."""
+    was, incident.severity = incident.severity, severity
+    session.add(incident)
+    _tell(
+        session,
+        incident,
+        now,
+        RESPONDER,
+        "worsened",
+        f"Severity raised from {was} to {severity}: {why}",
+    )
 
 
 def relapse(session: Session, incident: Incident, *, now: datetime) -> None:
@@ -195,12 +202,16 @@ def mitigate(session: Session, incident: Incident, *, text: str, now: datetime) 
 
 
 def resolve(session: Session, incident: Incident, *, by: str, now: datetime) -> None:
-    """Close the incident. Check with lifecycle.check_resolve first."""
+    """Close the incident. Check with lifecycle.check_resolve first.
+
+    What it counted is settled: the next incident of its area begins from nothing.
+    """
     incident.state = IncidentState.RESOLVED
     incident.resolved_at = now
     incident.resolved_by = by
     incident.open_key = None
     session.add(incident)
+    history.settle(session, incident)
     took = duration(now - incident.opened_at)
     _tell(session, incident, now, by, "resolved", f"Resolved after {took}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,15 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from responder import registry
 from responder.actions.base import Refers
 from responder.classify.areas import Areas, parse_areas
+from responder.classify.noise import Ignore, Maintenance, Noise
+from responder.classify.objectives import Objective
+from responder.classify.owners import Owners, parse_owners
+from responder.classify.verdict import Rules
+from responder.classify.words import Name
 from responder.playbook.model import Contact, DatabaseSpec, Playbook, StepSpec, SwitchSpec
 from responder.playbook.source import ConfigurationError, Problem, Source, read
 
+OWNERS = "CODEOWNERS"
 FILE = "file:"  # a text field that starts so is read from that file in the folder
 
 
@@ -28,7 +35,7 @@ class Pinned:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Configuration:
     """Everything that stands in the folder."""
 
@@ -38,6 +45,23 @@ class Configuration:
     switches: Mapping[str, SwitchSpec] = field(default_factory=dict)
     databases: Mapping[str, DatabaseSpec] = field(default_factory=dict)
     contacts: tuple[Contact, ...] = ()
+    noise: Noise = field(default_factory=Noise)
+    objectives: Mapping[str, Objective] = field(default_factory=dict)
+    owners: Owners = field(default_factory=Owners)
+
+    @cached_property
+    def rules(self) -> Rules:
+        """What decides about alerts."""
+        return Rules(
+            areas=self.areas,
+            noise=self.noise,
+            objectives=self.objectives,
+            severities={
+                pinned.playbook.area: pinned.playbook.severity
+                for pinned in self.playbooks.values()
+                if pinned.playbook.area and pinned.playbook.severity
+            },
+        )
 
     def playbook_for(self, area: str) -> Pinned | None:
         """The playbook that answers trouble in that area."""
@@ -86,6 +110,7 @@ class _Reader:
         if "areas" not in self.parts and "areas" not in self.unread:
             self._say(None, (), "no file has `areas:`; without areas no alert can be classified")
         self._check_together()
+        owners = self._owners()
         if self.problems:
             raise ConfigurationError(self.problems)
         return Configuration(
@@ -95,7 +120,18 @@ class _Reader:
             switches=self._part("switches", {}),
             databases=self._part("databases", {}),
             contacts=tuple(self._part("contacts", ())),
+            noise=Noise(self._part("ignore", {}), self._part("maintenance", {})),
+            objectives=self._part("objectives", {}),
+            owners=owners,
         )
+
+    def _owners(self) -> Owners:
+        path = self.folder / OWNERS
+        try:
+            return parse_owners(path.read_text(encoding="utf-8")) if path.exists() else Owners()
+        except (OSError, ValueError) as error:
+            self.problems.append(Problem(OWNERS, 1, 1, str(error)))
+            return Owners()
 
     def _file(self, source: Source) -> None:
         content = dict(source.content)
@@ -168,6 +204,23 @@ class _Reader:
             self._check_releases(source, playbook)
         for name, spec in self._part("switches", {}).items():
             self._check_switch(name, spec)
+        for part in ("ignore", "maintenance"):
+            for name, rule in self._part(part, {}).items():
+                self._check_areas(part, (name, "areas"), rule.areas)
+        for name, objective in self._part("objectives", {}).items():
+            self._check_areas("objectives", (name, "area"), (objective.area,))
+        for index, contact in enumerate(self._part("contacts", ())):
+            self._check_areas("contacts", (index, "areas"), contact.areas)
+
+    def _check_areas(
+        self, part: str, location: tuple[str | int, ...], areas: tuple[str, ...]
+    ) -> None:
+        """What stands in a part may name only areas that there are."""
+        for area in areas:
+            if "areas" in self.parts and area not in self.parts["areas"][1].root:
+                known = ", ".join(sorted(self.parts["areas"][1].root))
+                text = f"there is no area {area}; there are: {known}"
+                self._say(self.parts[part][0], (part, *location), text)
 
     def _check_area(self, source: Source, area: str, answered: dict[str, str]) -> None:
         if "areas" in self.parts and area not in self.parts["areas"][1].root:
@@ -279,4 +332,7 @@ _PARTS: dict[str, TypeAdapter[Any]] = {
     "switches": TypeAdapter(dict[str, SwitchSpec]),
     "databases": TypeAdapter(dict[str, DatabaseSpec]),
     "contacts": TypeAdapter(list[Contact]),
+    "ignore": TypeAdapter(dict[Name, Ignore]),
+    "maintenance": TypeAdapter(dict[Name, Maintenance]),
+    "objectives": TypeAdapter(dict[Name, Objective]),
 }

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from responder.classify.areas import Name
 from responder.classify.durations import Duration
 from responder.classify.severity import Severity
+from responder.classify.words import Name
 
 
 class Mode(StrEnum):

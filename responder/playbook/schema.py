@@ -8,6 +8,8 @@ from pydantic import BaseModel, create_model
 
 from responder import registry
 from responder.classify.areas import Areas
+from responder.classify.noise import Ignore, Maintenance
+from responder.classify.objectives import Objective
 from responder.playbook.model import Contact, DatabaseSpec, Playbook, SwitchSpec
 
 
@@ -18,6 +20,9 @@ class _Parts(BaseModel):
     switches: dict[str, SwitchSpec] | None = None
     databases: dict[str, DatabaseSpec] | None = None
     contacts: list[Contact] | None = None
+    ignore: dict[str, Ignore] | None = None
+    maintenance: dict[str, Maintenance] | None = None
+    objectives: dict[str, Objective] | None = None
 
 
 def schema() -> dict[str, Any]:

@@ -14,29 +14,53 @@ class Signal(StrEnum):
     FIRING = "firing"
     RESOLVED = "resolved"
     NOTE = "note"  # worth a timeline entry: assigned, archived, commented
+    MEASURED = "measured"  # figures, not an event: how often it was tried, how long it took
     TEST = "test"  # somebody pressed "send test notification"
     UNKNOWN = "unknown"  # a resource or action we have no words for yet
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One stack frame. `path` is as the source wrote it; classify/culprit.py cleans it."""
+    """One stack frame. `path` is as the source wrote it; classify/culprit.py cleans it.
+
+    `address` is where the code was loaded from, which tells a browser's extension.
+    """
 
     path: str
     function: str | None = None
     line: int | None = None
     in_app: bool = False
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """The rule behind a metric alert: what was measured, over what, and its words."""
+    """The rule behind a metric alert: what was measured, over what, and its words.
+
+    `id` is this firing's, `rule_id` the rule's.
+    """
 
     id: str
     rule: str
     query: str
     aggregate: str
     description: str
+    rule_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Figures that were counted or timed elsewhere.
+
+    Of an area: in the alert's minute it was tried `attempts` times, `failures` of them in
+    vain. Of an objective: `value`, in the unit of its target.
+    """
+
+    area: str = ""
+    attempts: int = 0
+    failures: int = 0
+    objective: str = ""
+    value: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +78,7 @@ class Alert:
     signal: Signal
     title: str = ""
     message: str = ""
+    type: str = ""  # of the exception
     level: str = ""
     culprit: str = ""
     transaction: str = ""
@@ -69,8 +94,10 @@ class Alert:
     rule: str = ""
     actor: str = ""
     users: int | None = None
+    first_seen: bool = False  # the source says that nobody has seen this issue before
     occurred_at: datetime | None = None
     frames: tuple[Frame, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     metric: Metric | None = None
+    measure: Measure | None = None
     notes: tuple[str, ...] = ()  # what had to be cut or guessed, for a person to read

@@ -33,7 +33,12 @@ class Overloaded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A verified delivery, not yet stored."""
+    """A delivery not yet stored.
+
+    `origin` is how it came: `webhook` (signed), `plugin` (unsigned), `reconciled` (fetched from
+    Sentry's API), `let_in` (from the quarantine), `posted` or `polled` (figures). A `replay` is
+    stored by the desk.
+    """
 
     source: str
     resource: str
@@ -42,6 +47,7 @@ class Incoming:
     headers: dict[str, str]
     body: bytes
     received_at: datetime
+    origin: str = "webhook"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +166,7 @@ def _add(session: Session, incoming: Incoming, digest: str) -> int:
         headers=incoming.headers,
         body=incoming.body,
         received_at=incoming.received_at,
+        origin=incoming.origin,
     )
     session.add(row)
     session.flush()

@@ -180,6 +180,7 @@ class _Reading:
             signal=Signal.TEST if sample else _signal(self.resource, self.action),
             title=self._cut("title", TITLE, event.get("title"), occurrence.get("issueTitle")),
             message=self._cut("message", MESSAGE, *_messages(event)),
+            type=self._cut("type", NAME, metadata.get("type"), _last_exception(event).get("type")),
             level=text(event.get("level"))[:NAME],
             culprit=culprit,
             transaction=self._cut(
@@ -217,6 +218,7 @@ class _Reading:
             signal=Signal.TEST if culprit == SAMPLE else _signal(self.resource, self.action),
             title=self._cut("title", TITLE, issue.get("title"), metadata.get("title")),
             message=self._cut("message", MESSAGE, metadata.get("value"), activity.get("type")),
+            type=self._cut("type", NAME, metadata.get("type")),
             level=text(issue.get("level"))[:NAME],
             culprit=culprit,
             location=self._cut("location", PATH, metadata.get("filename")),
@@ -225,6 +227,7 @@ class _Reading:
             issue_url=_link(issue.get("web_url"), issue.get("webUrl"), issue.get("permalink")),
             rule=self._cut("rule", NAME, mapping(self.data.get("alert")).get("name")),
             users=whole(issue.get("userCount")),
+            first_seen=(self.resource, self.action) == ("issue", "created"),
             occurred_at=self._time(issue, "lastSeen", "firstSeen"),
         )
 
@@ -255,6 +258,7 @@ class _Reading:
                 query=self._cut("query", PATH, rule.get("query")),
                 aggregate=self._cut("aggregate", NAME, rule.get("aggregate")),
                 description=description,
+                rule_id=text(rule.get("id"))[:NAME],
             ),
         )
 
@@ -315,6 +319,7 @@ class _Reading:
         places = (frame.get(name) for name in ("filename", "abs_path", "module"))
         return Frame(
             path=self._cut("path of a frame", PATH, *places),
+            address=text(frame.get("abs_path"))[:NAME],
             function=text(frame.get("function"))[:NAME] or None,
             line=whole(frame.get("lineno")),
             in_app=frame.get("in_app") is True,
@@ -340,14 +345,19 @@ def _newest_first(event: Fields) -> Iterator[Fields]:
 def _messages(event: Fields) -> tuple[object, ...]:
     """Where an event says something: its message, or else the exception that names it."""
     logentry = mapping(event.get("logentry"))
-    exceptions = items(mapping(event.get("exception")).get("values"))
     return (
         event.get("message"),
         logentry.get("formatted"),
         logentry.get("message"),
-        mapping(exceptions[-1]).get("value") if exceptions else None,
+        _last_exception(event).get("value"),
         mapping(event.get("occurrence")).get("subtitle"),
     )
+
+
+def _last_exception(event: Fields) -> Fields:
+    """The exception that names the event."""
+    exceptions = items(mapping(event.get("exception")).get("values"))
+    return mapping(exceptions[-1]) if exceptions else {}
 
 
 def _bare(url: object) -> str:

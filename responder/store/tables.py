@@ -61,6 +61,7 @@ class Delivery(SQLModel, table=True):
     received_at: datetime = _at(index=True)
     headers: dict[str, str] = _json(default_factory=dict)
     body: bytes
+    origin: str = "webhook"  # how it came: see receive/intake.py
     replay_of: int | None = Field(default=None, foreign_key="deliveries.id")
     decided_at: datetime | None = _at(default=None)
 
@@ -79,22 +80,68 @@ class Decision(SQLModel, table=True):
     path: str | None = None
     found_in: str | None = None
     title: str = ""
+    happened_at: datetime | None = _at(default=None)
     event_id: str | None = Field(default=None, index=True)
     issue_id: str | None = Field(default=None, index=True)
+    moment: str | None = Field(default=None, index=True)  # its issue and the time of the event
     count: int | None = None
     threshold: str | None = None
+    suppressed_by: str | None = Field(default=None, index=True)  # the noise rule that kept it quiet
+    explanation: dict[str, Any] | None = _json(default=None)
     incident_id: int | None = Field(default=None, foreign_key="incidents.id", index=True)
 
 
-class AreaCount(SQLModel, table=True):
-    """Alerts per area, environment and minute, so that a window is a few rows to add up."""
+class AlertCount(SQLModel, table=True):
+    """Alerts per counter, environment and minute, so that a window is a few rows to add up.
 
-    __tablename__ = "area_counts"
+    A counter is an area's name, or `area/family`. What an incident that is resolved has
+    counted is `settled`, and not counted again.
+    """
+
+    __tablename__ = "alert_counts"
+
+    counter: str = Field(primary_key=True)
+    environment: str = Field(primary_key=True)
+    minute: datetime = _at(primary_key=True)
+    alerts: int = 0
+    settled: int = 0
+
+
+class OutcomeCount(SQLModel, table=True):
+    """How often something was tried and failed, per area, environment and minute."""
+
+    __tablename__ = "outcome_counts"
 
     area: str = Field(primary_key=True)
     environment: str = Field(primary_key=True)
     minute: datetime = _at(primary_key=True)
-    alerts: int = 0
+    attempts: int = 0
+    failures: int = 0
+    settled_attempts: int = 0
+    settled_failures: int = 0
+
+
+class Measurement(SQLModel, table=True):
+    """One reading of an objective, in the unit of its target."""
+
+    __tablename__ = "measurements"
+    __table_args__ = (sa.Index("measurements_of", "objective", "at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    objective: str
+    environment: str = ""
+    at: datetime = _at()
+    value: float
+    delivery_id: int = Field(foreign_key="deliveries.id")
+
+
+class IncidentSubject(SQLModel, table=True):
+    """What in Sentry an incident is about: `issue:ID` or `metric:ID`."""
+
+    __tablename__ = "incident_subjects"
+
+    subject: str = Field(primary_key=True)
+    incident_id: int = Field(primary_key=True, foreign_key="incidents.id", index=True)
 
 
 class Incident(SQLModel, table=True):
@@ -118,14 +165,79 @@ class Incident(SQLModel, table=True):
     alerts: int = 0
     users: int | None = None
     issue_url: str = ""
+    owner: str = ""  # the team that owns the code, where CODEOWNERS says so
     escalation_level: int = 0
     opened_at: datetime = _at(index=True)
     first_alert_at: datetime | None = _at(default=None)
     acknowledged_at: datetime | None = _at(default=None)
     acknowledged_by: str | None = None
     mitigated_at: datetime | None = _at(default=None)
+    calm_since: datetime | None = _at(default=None)  # the watch: how long it has been quiet
     resolved_at: datetime | None = _at(default=None)
     resolved_by: str | None = None
+
+
+class IncidentContext(SQLModel, table=True):
+    """What is known around an incident: from the first alert, and from Sentry once asked."""
+
+    __tablename__ = "incident_contexts"
+
+    incident_id: int = Field(primary_key=True, foreign_key="incidents.id")
+    delivery_id: int | None = Field(default=None, foreign_key="deliveries.id")
+    event: dict[str, Any] | None = _json(default=None)  # from the alert that opened it
+    sentry: dict[str, Any] | None = _json(default=None)  # from Sentry's API
+    fetched_at: datetime | None = _at(default=None)
+    due_at: datetime | None = _at(default=None, index=True)  # None: nothing left to ask
+    attempts: int = 0
+    error: str | None = None
+
+
+class Snooze(SQLModel, table=True):
+    """An area or an issue kept quiet until a time, by somebody, for a reason."""
+
+    __tablename__ = "snoozes"
+
+    id: int | None = Field(default=None, primary_key=True)
+    area: str | None = None
+    issue_id: str | None = None
+    since: datetime = _at()
+    until: datetime = _at(index=True)
+    by: str
+    reason: str
+    ended_at: datetime | None = _at(default=None)
+    ended_by: str | None = None
+
+
+class Refusal(SQLModel, table=True):
+    """A webhook that was turned away, kept for a person to see why; the quarantine is bounded."""
+
+    __tablename__ = "refusals"
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = _at(index=True)
+    why: str
+    resource: str = ""
+    client: str = ""
+    headers: dict[str, str] = _json(default_factory=dict)
+    body: bytes | None = None  # None where it was too large to keep, or not read
+    size: int = 0
+    digest: str = Field(unique=True)
+    times: int = 1
+    delivery_id: int | None = Field(default=None, foreign_key="deliveries.id")
+    let_in_by: str | None = None
+
+
+class Backtest(SQLModel, table=True):
+    """What rules would have made of stored deliveries, beside what was decided."""
+
+    __tablename__ = "backtests"
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = _at()
+    since: datetime = _at()
+    folder: str
+    deliveries: int
+    result: dict[str, Any] = _json(default_factory=dict)
 
 
 class TimelineEntry(SQLModel, table=True):
@@ -262,7 +374,7 @@ class ChatMessage(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     key: str = Field(unique=True)
-    incident_id: int = Field(foreign_key="incidents.id", index=True)
+    incident_id: int | None = Field(default=None, foreign_key="incidents.id", index=True)
     step_id: int | None = Field(default=None, foreign_key="steps.id")
     kind: str
     text: str = ""

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from responder.app import Responder
-from responder.web import api, health, pages, slack, webhooks
+from responder.web import api, doors, health, pages, slack, webhooks
 from responder.web.guard import Guard
 from responder.web.problems import on_error, on_fault
 
@@ -29,7 +29,7 @@ def create_app(responder: Responder) -> Starlette:
         assert isinstance(error, HTTPException)
         if request.url.path.startswith(("/api/", "/webhooks/", "/slack/")):
             return await on_error(request, error)
-        return await pages.on_error(request, error)
+        return await doors.on_error(request, error)
 
     app = Starlette(
         routes=[

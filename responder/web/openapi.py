@@ -8,7 +8,8 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from responder import __version__
-from responder.web.api import OPERATIONS, PREFIX, Operation
+from responder.web.api import OPERATIONS
+from responder.web.operation import PREFIX, Operation
 
 REFERENCE = "#/components/schemas/{model}"
 

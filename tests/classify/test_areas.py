@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from responder.classify.areas import Areas, Match, classify, parse_areas
+from responder.classify.areas import Areas, parse_areas
+from responder.classify.match import Match, classify
 from responder.classify.paths import PathPatterns
 from responder.classify.severity import Severity
 from responder.classify.wildcards import contains, matches
@@ -44,15 +45,19 @@ def area(**fields: Any) -> dict[str, Any]:
 
 def test_the_shipped_areas(areas: Areas) -> None:
     assert {
-        name: (area.severity.value, area.threshold.describe()) for name, area in areas.root.items()
+        name: (area.severity.value, area.describe_threshold()) for name, area in areas.root.items()
     } == {
         "auth": ("high", "more than 10 in 1 hour"),
         "credits": ("critical", "any error"),
-        "hms": ("high", "failure rate above 5 %"),
+        "hms": ("high", "failure rate above 5 % in 15 minutes, or more than 50 in 1 hour"),
         "database": ("high", "more than 5 in 1 hour"),
-        "webhooks": ("high", "failure rate above 2 %"),
+        "webhooks": ("high", "failure rate above 2 % in 15 minutes, or more than 50 in 1 hour"),
         "performance": ("medium", "any error"),
-        "default": ("medium", "more than 50 in 1 hour"),
+        "default": (
+            "medium",
+            "more than 50 in 1 hour, or failure rate above 10 % in 5 minutes, or failure rate "
+            "above 5 % in 10 minutes, or failure rate above 2 % in 30 minutes",
+        ),
     }
 
 
@@ -297,7 +302,7 @@ def test_severities_compare_by_rank() -> None:
         ({"default": DEFAULT, "a": area(paths=[" "])}, ("a", "paths", 0), "no path pattern"),
         ({"default": DEFAULT, "a": area(messages=["**"])}, ("a", "messages", 0),
          "would match everything"),
-        ({"default": DEFAULT, "a": area(threshold={})}, ("a", "threshold"), "write one of"),
+        ({"default": DEFAULT, "a": area(threshold={})}, ("a", "threshold", 0), "write one of"),
         ({"default": DEFAULT, "a": area(act_within=5)}, ("a", "act_within"), "with its unit"),
         ({"default": DEFAULT, "a": area(paths=["lib/x.ts"]), "b": area(paths=["src/lib/x"])}, (),
          "a and b both claim"),

@@ -88,13 +88,16 @@ async def test_ten_sign_in_failures_are_counted_and_the_eleventh_opens(
         await exactly_one_each(here)
 
 
-async def test_alerts_older_than_the_window_do_not_add_up(where: Path, database_url: str) -> None:
+async def test_alerts_count_in_the_minute_they_happened_in(where: Path, database_url: str) -> None:
+    """Late ones add up with their neighbours, and not with those of now."""
     async with office(database_url, where) as here:
         old = datetime.now(UTC) - timedelta(hours=2)
-        for _ in range(12):
+        for number in range(1, 11):
             decision = await here.decided(title="OTP error", occurred_at=old)
-            assert (decision.outcome, decision.count) == ("counted", 0)
+            assert (decision.outcome, decision.count) == ("counted", number)
         assert (await here.decided(title="OTP error")).count == 1
+        late = await here.decided(title="OTP error", occurred_at=old - timedelta(minutes=50))
+        assert (late.outcome, late.count) == ("opened", 11)
 
 
 async def test_a_time_to_come_counts_as_now(where: Path, database_url: str) -> None:
@@ -126,7 +129,8 @@ async def test_a_metric_alert_opens_at_once(where: Path, database_url: str) -> N
     """Sentry has compared it with a threshold of its own."""
     async with office(database_url, where) as here:
         decision = await here.decided(metric=METRIC, title="Critical: sign-in failures")
-        assert (decision.outcome, decision.area, decision.count) == ("opened", "auth", 1)
+        assert (decision.outcome, decision.area, decision.count) == ("opened", "auth", None)
+        assert decision.threshold == "Sentry's own"
 
 
 async def test_a_test_notification_starts_nothing(where: Path, database_url: str) -> None:
@@ -159,7 +163,7 @@ async def test_what_sentry_says_later_is_noted_on_the_timeline(
         )
         assert (decision.outcome, decision.incident_id) == ("noted", first.incident_id)
         assert ("responder", "Sentry: issue archived by Rosa") in (
-            await here.told(first.incident_id, "sentry")
+            await here.told(first.incident_id, f"sentry-{signal}")
         )
         (incident,) = await here.incidents()
         assert incident.alerts == 1

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from responder.classify.areas import classify, parse_areas
+from responder.classify.areas import parse_areas
+from responder.classify.match import classify
 from responder.receive.alert import Alert
 from responder.receive.source import NotUnderstood
 from tests.receive.samples import NAMES, SOURCE, body, payload, resource

@@ -15,7 +15,7 @@ from sqlmodel import Session, func, select
 from responder.store import lock
 from responder.store.database import Store, StoreError, parse_url
 from responder.store.migrate import upgrade
-from responder.store.tables import AreaCount, SwitchRecord
+from responder.store.tables import AlertCount, SwitchRecord
 from tests.responder_cli import responder
 from tests.service import PLAYBOOKS, Service
 
@@ -76,16 +76,16 @@ async def test_times_are_compared_as_moments(store: Store) -> None:
 
 
 async def test_writers_that_read_first_lose_nothing(store: Store) -> None:
-    row = AreaCount(area="a", environment="", minute=AT, alerts=0)
+    row = AlertCount(counter="a", environment="", minute=AT, alerts=0)
     await store.write(lambda session: session.add(row))
 
     def work(session: Session) -> None:
-        row = session.exec(select(AreaCount).with_for_update()).one()
+        row = session.exec(select(AlertCount).with_for_update()).one()
         row.alerts += 1
         session.add(row)
 
     await asyncio.gather(*(store.write(work) for _ in range(40)))
-    assert await store.read(lambda s: s.exec(select(AreaCount.alerts)).one()) == 40
+    assert await store.read(lambda s: s.exec(select(AlertCount.alerts)).one()) == 40
 
 
 async def test_two_stores_on_one_database_wait_for_each_other(

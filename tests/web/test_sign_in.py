@@ -13,7 +13,7 @@ from sqlmodel import Session, select
 
 from responder.store.database import Store
 from responder.store.tables import WebSession
-from responder.web.pages import local
+from responder.web.doors import local
 from tests.web.site import Site, forms, text_of
 
 

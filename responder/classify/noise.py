@@ -1,0 +1,188 @@
+"""What is known and not worth waking anybody for: ignore rules, maintenance, snoozes.
+
+A critical area is spared by every rule that does not name it: what looks like noise there may
+be the one alert that counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+
+from responder.classify.areas import Area
+from responder.classify.durations import Duration
+from responder.classify.severity import Severity
+from responder.classify.wildcards import contains, matches
+from responder.classify.words import Name, Strict, Wildcards
+from responder.receive.alert import Alert
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_EVERY = re.compile(rf"(day|(?:{'|'.join(_DAYS)})(?:,(?:{'|'.join(_DAYS)}))*) ([0-2]\d):([0-5]\d)")
+
+
+class Ignore(Strict):
+    """Alerts to keep quiet. All that is given must fit; of each list, one entry.
+
+    `messages` may stand anywhere in the title or message; `types` are exceptions' and
+    `releases` versions, as a whole; `frames` match where the newest frame was loaded from.
+    """
+
+    title: str = ""
+    messages: tuple[Wildcards, ...] = ()
+    types: tuple[Wildcards, ...] = ()
+    releases: tuple[Wildcards, ...] = ()
+    frames: tuple[Wildcards, ...] = ()
+    environments: tuple[str, ...] = ()
+    areas: tuple[Name, ...] = ()
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Ignore:
+        if not (self.messages or self.types or self.releases or self.frames):
+            raise ValueError("say what to ignore: `messages`, `types`, `releases` or `frames`")
+        return self
+
+    def fits(self, alert: Alert) -> bool:
+        """Whether the alert is of this kind, whatever its area."""
+        newest = alert.frames[0] if alert.frames else None
+        addresses = (newest.address, newest.path) if newest else ()
+        return (
+            _any(contains, self.messages, (alert.title, alert.message))
+            and _any(matches, self.types, (alert.type,))
+            and _any(matches, self.releases, (alert.release,))
+            and _any(matches, self.frames, addresses)
+            and (not self.environments or alert.environment in self.environments)
+        )
+
+
+def _any(test: object, patterns: tuple[str, ...], texts: tuple[str, ...]) -> bool:
+    """Whether no pattern is given, or one fits one of the texts."""
+    assert callable(test)
+    return not patterns or any(test(pattern, text) for pattern in patterns for text in texts)
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"no time zone {name}; write one such as Europe/Berlin") from None
+    return name
+
+
+def _recurring(every: str) -> str:
+    if not _EVERY.fullmatch(every) or int(every[-5:-3]) > 23:
+        raise ValueError("write days and a time, such as `sun 02:00`, `mon,thu 22:30`, `day 04:00`")
+    return every
+
+
+class Maintenance(Strict):
+    """A time when alerts are expected: `from` and `until`, or `every` so often `for` so long."""
+
+    title: str = ""
+    from_: AwareDatetime | None = Field(default=None, alias="from")
+    until: AwareDatetime | None = None
+    every: Annotated[str, AfterValidator(_recurring)] | None = None
+    for_: Duration | None = Field(default=None, alias="for")
+    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    areas: tuple[Name, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Maintenance:
+        once = self.from_ is not None and self.until is not None
+        again = self.every is not None and self.for_ is not None
+        if once == again or (self.from_ is None) != (self.until is None):
+            raise ValueError("write `from` with `until`, or `every` with `for`")
+        if self.from_ and self.until and self.from_ >= self.until:
+            raise ValueError("`until` must be after `from`")
+        if self.for_ and not timedelta(0) < self.for_ <= timedelta(days=1):
+            raise ValueError("`for` is at most 1d")
+        return self
+
+    def covers(self, at: datetime) -> bool:
+        """Whether a moment is in it. Recurring times are those of the zone's own clock."""
+        if self.from_ is not None and self.until is not None:
+            return self.from_ <= at < self.until
+        assert self.for_ is not None
+        local = at.astimezone(ZoneInfo(self.zone)).date()
+        starts = (self._start(local - timedelta(days=back)) for back in (0, 1))
+        return any(start is not None and start <= at < start + self.for_ for start in starts)
+
+    def _start(self, day: date) -> datetime | None:
+        written = _EVERY.fullmatch(self.every or "")
+        assert written is not None
+        days, hour, minute = written.groups()
+        if days != "day" and _DAYS[day.weekday()] not in days.split(","):
+            return None
+        local = datetime.combine(day, time(int(hour), int(minute)), ZoneInfo(self.zone))
+        return local.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    """Somebody's word that an area or an issue is to be quiet until a time."""
+
+    id: int
+    area: str | None
+    issue_id: str | None
+    since: datetime
+    until: datetime
+    by: str
+
+    def covers(self, alert: Alert, area: str, at: datetime) -> bool:
+        """Whether it keeps this alert quiet."""
+        about = self.area == area if self.area else self.issue_id == (alert.issue_id or None)
+        return about and self.since <= at < self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Why an alert is kept quiet: the rule, as `kind:name`, and a sentence."""
+
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Noise:
+    """All of the folder's rules about noise, by name."""
+
+    ignore: Mapping[str, Ignore] = field(default_factory=dict)
+    maintenance: Mapping[str, Maintenance] = field(default_factory=dict)
+
+    @cached_property
+    def rules(self) -> tuple[str, ...]:
+        """The name of each, as decisions quote it."""
+        ignored = (f"ignore:{name}" for name in self.ignore)
+        return (*ignored, *(f"maintenance:{name}" for name in self.maintenance))
+
+    def quiets(
+        self,
+        alert: Alert,
+        area_name: str,
+        area: Area,
+        *,
+        happened: datetime,
+        arrived: datetime,
+        snoozes: Iterable[Snoozed],
+    ) -> Quiet | None:
+        """The rule that keeps an alert quiet, if one does."""
+        critical = area.severity is Severity.CRITICAL
+        for name, ignore in self.ignore.items():
+            named = area_name in ignore.areas
+            if (named or not (ignore.areas or critical)) and ignore.fits(alert):
+                return Quiet(f"ignore:{name}", f"ignored: {ignore.title or name}")
+        for name, window in self.maintenance.items():
+            named = area_name in window.areas
+            if (named or not (window.areas or critical)) and window.covers(happened):
+                return Quiet(f"maintenance:{name}", f"in maintenance: {window.title or name}")
+        for snooze in snoozes:
+            if snooze.covers(alert, area_name, arrived):
+                until = snooze.until.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+                return Quiet(f"snooze:{snooze.id}", f"snoozed by {snooze.by} until {until}")
+        return None
