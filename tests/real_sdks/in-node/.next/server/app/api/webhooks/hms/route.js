@@ -1,0 +1,1 @@
+"use strict";const t={};require("../../../../chunks/8421.js").modules[8421]({},t),exports.POST=t.A;

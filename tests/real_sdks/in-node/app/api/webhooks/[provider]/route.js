@@ -1,0 +1,3 @@
+export function POST(what) {
+  throw new Error(`nobody signed ${what}`);
+}

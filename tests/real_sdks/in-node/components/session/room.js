@@ -1,0 +1,3 @@
+export function join(room) {
+  return room.peers.length;
+}

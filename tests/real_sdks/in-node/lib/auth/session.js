@@ -1,0 +1,3 @@
+export async function refresh() {
+  throw new Error("the session has expired");
+}

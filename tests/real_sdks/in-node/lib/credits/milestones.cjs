@@ -1,0 +1,3 @@
+exports.award = function award(milestone) {
+  throw new RangeError(`no milestone ${milestone}`);
+};

@@ -1,0 +1,5 @@
+exports.stopLater = function stopLater() {
+  setImmediate(function stop() {
+    throw new Error("the recording has no end");
+  });
+};

@@ -1,0 +1,5 @@
+"""Ends by itself."""
+
+
+def refresh() -> None:
+    raise PermissionError("the session has expired")

@@ -1,0 +1,7 @@
+"""Fails inside of Python's own library."""
+
+import json
+
+
+def read(answer: str) -> object:
+    return json.loads(answer)
