@@ -22,7 +22,6 @@ import hmac
 import json
 import math
 import secrets
-import socket
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -31,14 +30,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from tests.stand_ins import block_kit
+from tests.stand_ins.faults import Faults, broken, delivered, serve
 
 Json = Any
 
@@ -100,38 +98,6 @@ class Limit:
         return self.taken[0] + self.seconds - now
 
 
-@dataclass
-class Fault:
-    """How coming calls of a method go wrong.
-
-    `error` answers with an error, `http` with a bare status, `garbled` with no JSON; `hang`
-    does nothing and never answers, `lost` does what was asked and hangs up.
-    """
-
-    method: str
-    kind: str
-    times: int
-    details: dict[str, Json]
-
-
-class HangUp(Response):
-    """Cuts the connection with no answer."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["hang_up"]()
-
-
-class Server:
-    """The application, with a way to cut its connections, which ASGI has not."""
-
-    def __init__(self, app: Starlette) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["hang_up"] = send.__self__.transport.abort  # type: ignore[attr-defined]
-        await self._app(scope, receive, send)
-
-
 class Slack:
     """The workspace: one bot, its channels and their messages."""
 
@@ -147,7 +113,7 @@ class Slack:
         self.channels: dict[str, dict[str, Json]] = {}
         self.messages: list[Message] = []
         self.calls: list[dict[str, Json]] = []
-        self.faults: list[Fault] = []
+        self.faults = Faults()
         self.limits: dict[str, Limit] = {}
         self.replies: list[dict[str, Json]] = []
         self.triggers: dict[str, float] = {}
@@ -414,16 +380,18 @@ def create(slack: Slack) -> Starlette:
         if limit and (wait := limit.wait(time.monotonic())):
             headers = {"Retry-After": str(math.ceil(wait))}
             return JSONResponse({"ok": False, "error": "ratelimited"}, 429, headers)
-        fault = _next_fault(slack, name)
-        if fault is not None and fault.kind != "lost":
-            return await _fail(fault, request)
+        fault = slack.faults.next(name)
+        if fault is not None and fault.kind == "error":
+            return JSONResponse({"ok": False, **fault.details})
+        if fault is not None and not fault.is_done:
+            return await broken(fault, request)
         try:
             if name not in methods:
                 raise Refused("unknown_method", req_method=name)
             answer = {"ok": True, **methods[name](args)}
         except Refused as refused:
             answer = refused.answer
-        return HangUp() if fault is not None else JSONResponse(answer)
+        return await delivered(fault, JSONResponse(answer))
 
     async def messages(request: Request) -> Response:
         return JSONResponse(
@@ -464,9 +432,7 @@ def create(slack: Slack) -> Starlette:
         return JSONResponse({**outcome, "seconds": time.monotonic() - started})
 
     async def fail(request: Request) -> Response:
-        details = await request.json()
-        method, kind = details.pop("method"), details.pop("kind")
-        slack.faults.append(Fault(method, kind, details.pop("times", 1), details))
+        slack.faults.add(**await request.json())
         return JSONResponse({})
 
     async def limits(request: Request) -> Response:
@@ -513,26 +479,6 @@ async def _arguments(request: Request) -> dict[str, Json]:
     elif kind.startswith("application/x-www-form-urlencoded"):
         arguments |= dict(await request.form())
     return arguments
-
-
-def _next_fault(slack: Slack, method: str) -> Fault | None:
-    for fault in slack.faults:
-        if fault.times > 0 and fault.method in (method, "*"):
-            fault.times -= 1
-            return fault
-    return None
-
-
-async def _fail(fault: Fault, request: Request) -> Response:
-    if fault.kind == "error":
-        return JSONResponse({"ok": False, **fault.details})
-    if fault.kind == "http":
-        return Response("<h1>Oh no</h1>", fault.details.get("status", 500), media_type="text/html")
-    if fault.kind == "garbled":
-        return Response("{not json", media_type="application/json")
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    return HangUp()
 
 
 def _page(name: str, items: list[Json], args: dict[str, Json], limit: int) -> dict[str, Json]:
@@ -604,13 +550,13 @@ def main() -> None:
     parser.add_argument("--signing-secret", default="signing-secret")
     parser.add_argument("--responder", default="", help="where presses go: …/slack/interactions")
     options = parser.parse_args()
-    with socket.create_server(("127.0.0.1", options.port)) as listening:
+
+    def application(base_url: str) -> Starlette:
         slack = Slack(options.token, options.signing_secret, options.responder)
-        port = listening.getsockname()[1]
-        slack.base_url = f"http://127.0.0.1:{port}"
-        print(port, flush=True)
-        config = uvicorn.Config(Server(create(slack)), log_level="critical", lifespan="off")
-        uvicorn.Server(config).run(sockets=[listening])
+        slack.base_url = base_url
+        return create(slack)
+
+    serve(options.port, application)
 
 
 if __name__ == "__main__":
