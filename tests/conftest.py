@@ -1,4 +1,4 @@
-"""What many tests start: PostgreSQL once, the service, Slack's stand-in."""
+"""What many tests start: PostgreSQL once, the service, stand-ins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.postgres.server import Server, server
-from tests.stand_ins.process import SlackStandIn
+from tests.stand_ins.process import SentryStandIn, SlackStandIn
 
 CREDITS = Path(__file__).parents[1] / "responder" / "cli" / "credits_app.sql"
 
@@ -49,3 +49,18 @@ def slack(one_slack: SlackStandIn) -> SlackStandIn:
     """Slack's stand-in, with nothing in it."""
     one_slack.reset()
     return one_slack
+
+
+@pytest.fixture(scope="session")
+def one_sentry() -> Iterator[SentryStandIn]:
+    """The stand-in for Sentry's API, started once."""
+    with SentryStandIn() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def sentry(one_sentry: SentryStandIn) -> Iterator[SentryStandIn]:
+    """The stand-in for Sentry's API, with nothing in it; a call it objects to fails the test."""
+    one_sentry.reset()
+    yield one_sentry
+    assert one_sentry.complaints() == []

@@ -65,10 +65,27 @@ class Process:
         self.close()
 
 
-class SlackStandIn(Process):
+class Controlled(Process):
+    """One that is told what to do under `/_control/`. All methods block."""
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        super().__init__(module, *arguments)
+        self._client = httpx.Client(base_url=f"{self.url}/_control/", trust_env=False)
+
+    def close(self) -> None:
+        """End the process."""
+        if hasattr(self, "_client"):
+            self._client.close()
+        super().close()
+
+    def _do(self, act: str, **details: Any) -> Any:
+        return self._client.post(act, json=details).raise_for_status().json()
+
+
+class SlackStandIn(Controlled):
     """Slack, as far as we need it. See `tests/stand_ins/slack.py`.
 
-    All methods block; an application in the test's own event loop could not answer a press.
+    As its methods block, an application in the test's own event loop could not answer a press.
     """
 
     def __init__(self, *, token: str = "xoxb-test", signing_secret: str = "signing-secret") -> None:
@@ -77,7 +94,6 @@ class SlackStandIn(Process):
         options = ["--token", token, "--signing-secret", signing_secret]
         super().__init__("tests.stand_ins.slack", *options)
         self.api_url = f"{self.url}/api/"
-        self._client = httpx.Client(base_url=f"{self.url}/_control/", trust_env=False)
 
     def messages(self) -> list[dict[str, Any]]:
         """Every message in the order of posting, each with its `versions`."""
@@ -144,14 +160,91 @@ class SlackStandIn(Process):
         """Forget everything but token, secret and responder."""
         self._do("reset")
 
-    def close(self) -> None:
-        """End the process."""
-        if hasattr(self, "_client"):
-            self._client.close()
-        super().close()
 
-    def _do(self, act: str, **details: Any) -> None:
-        self._client.post(act, json=details).raise_for_status()
+class SentryStandIn(Controlled):
+    """Sentry's REST API, as far as we need it. See `tests/stand_ins/sentry.py`.
+
+    Endpoints are called issue, latest_event, issues, committers, replays, events, comments,
+    comment, update and link; `*` is any of them.
+    """
+
+    def __init__(self, *, token: str = "sentry-test-token", org: str = "kulti") -> None:
+        self.token = token
+        self.org = org
+        super().__init__("tests.stand_ins.sentry", "--token", token, "--org", org)
+        self.api_url = f"{self.url}/api/0/"
+
+    def issue(self, issue_id: str, **fields: Any) -> dict[str, Any]:
+        """Put an issue in, or change fields of the one there; what it is now."""
+        return dict(self._do("issue", id=issue_id, **fields))
+
+    def event(self, issue_id: str, event: dict[str, Any]) -> None:
+        """Put an event of an issue in; it is the latest one from now on."""
+        self._do("event", issue=issue_id, event=event)
+
+    def committers(self, event_id: str, committers: list[Any]) -> None:
+        """Say who committed what an event is about; without it the answer is 404."""
+        self._do("committers", event=event_id, committers=committers)
+
+    def replays(self, issue_id: str, ids: list[str]) -> None:
+        """Say which replays an issue has."""
+        self._do("replays", issue=issue_id, ids=ids)
+
+    def table(self, dataset: str, rows: list[dict[str, Any]], query: str | None = None) -> None:
+        """Say what a query of a dataset answers, or every query; the newest word counts.
+
+        Of each row only the fields that are asked for are shown.
+        """
+        self._do("table", dataset=dataset, rows=rows, query=query)
+
+    def comments(self, issue_id: str) -> list[str]:
+        """The texts of an issue's comments, the oldest first."""
+        return [one["data"]["text"] for one in self._kept(issue_id)["comments"]]
+
+    def updates(self, issue_id: str) -> list[dict[str, Any]]:
+        """The body of each update of an issue."""
+        return list(self._kept(issue_id)["updates"])
+
+    def links(self, issue_id: str) -> list[dict[str, Any]]:
+        """The body of each external issue linked to an issue."""
+        return list(self._kept(issue_id)["links"])
+
+    def calls(self, endpoint: str | None = None) -> list[dict[str, Any]]:
+        """Every call, or those of one endpoint: its path, query (pairs) and body."""
+        calls = self._client.get("calls").raise_for_status().json()
+        return [call for call in calls if endpoint in (None, call["endpoint"])]
+
+    def complaints(self) -> list[str]:
+        """What was wrong with calls since this was last asked."""
+        return list(self._client.get("complaints").raise_for_status().json())
+
+    def fail(self, endpoint: str, kind: str, *, times: int = 1, **details: Any) -> None:
+        """Make coming calls of an endpoint go wrong; the kinds are `Fault`'s.
+
+        Args:
+            details: `status` and `headers` of an `http`, `seconds` of a `late`.
+        """
+        self._do("fail", method=endpoint, kind=kind, times=times, **details)
+
+    def limit(
+        self, endpoint: str, *, calls: int, seconds: float, retry_after: bool = False
+    ) -> None:
+        """Allow so many calls of an endpoint in so many seconds.
+
+        With `retry_after`, what is refused is told when to come back by that header too.
+        """
+        self._do("limit", endpoint=endpoint, calls=calls, seconds=seconds, retry_after=retry_after)
+
+    def page(self, size: int) -> None:
+        """Give at most so many items at a time."""
+        self._do("page", size=size)
+
+    def reset(self) -> None:
+        """Forget everything but the token and the organisation."""
+        self._do("reset")
+
+    def _kept(self, issue_id: str) -> dict[str, Any]:
+        return dict(self._client.get("issues").raise_for_status().json()[issue_id])
 
 
 class SwitchStandIn(Process):
