@@ -28,6 +28,7 @@ from responder.playbook.folder import Configuration, load
 from responder.playbook.model import SwitchSpec
 from responder.playbook.runner import Runner
 from responder.receive.intake import Intake
+from responder.receive.sentry_api import SentryApi
 from responder.receive.source import Source
 from responder.settings import Settings, SettingsError
 from responder.store import lock
@@ -72,12 +73,13 @@ class Responder:
         self.switches = SwitchBoard(
             self.store, _drivers(self.configuration, self.databases, self.http), now=self.now
         )
+        self.sentry = _sentry(settings, self.http, now=self.now)
         self.chat = _chat(settings)
         self.views = Views(settings.base_url, self._contact_lines)
         self.sender = Sender(self.store, self.chat, self.views, now=self.now)
         self.runner = Runner(
             self.store,
-            Tools(self.store, self.switches, self.databases),
+            Tools(self.store, self.switches, self.databases, self.sentry, settings.base_url),
             owner=f"{socket.gethostname()}:{secrets.token_hex(4)}",
             lease=timedelta(seconds=settings.lease_seconds),
             now=self.now,
@@ -218,6 +220,15 @@ def _driver(name: str, spec: SwitchSpec, databases: Databases, reach: Reach) -> 
     options = spec.options if chosen == spec.driver else {}
     driver: Driver = kind(name, kind.Options.model_validate(options), reach)
     return driver
+
+
+def _sentry(
+    settings: Settings, http: httpx.AsyncClient, *, now: Callable[[], datetime]
+) -> SentryApi | None:
+    if settings.sentry_api_token is None:
+        return None
+    token = settings.sentry_api_token.get_secret_value()
+    return SentryApi(http, settings.sentry_api_url, settings.sentry_org, token, now=now)
 
 
 def _chat(settings: Settings) -> Chat:

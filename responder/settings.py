@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from responder.receive.sentry_api import is_slug, is_token
 from responder.store.database import parse_url
 
 PREFIX = "RESPONDER_"
@@ -32,6 +33,9 @@ class Settings(BaseSettings):
     api_token: SecretStr | None = None
     secret_key: SecretStr | None = None
     sentry_client_secret: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    sentry_api_url: str = "https://sentry.io/api/0/"
+    sentry_api_token: SecretStr | None = None
+    sentry_org: str = ""
     slack_bot_token: SecretStr | None = None
     slack_signing_secret: SecretStr | None = None
     slack_api_url: str = "https://slack.com/api/"
@@ -47,7 +51,9 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("api_token", "secret_key", "slack_bot_token", "slack_signing_secret")
+    @field_validator(
+        "api_token", "secret_key", "sentry_api_token", "slack_bot_token", "slack_signing_secret"
+    )
     @classmethod
     def _blank_is_unset(cls, value: SecretStr | None) -> SecretStr | None:
         return value if value is not None and value.get_secret_value().strip() else None
@@ -58,14 +64,35 @@ class Settings(BaseSettings):
         parse_url(value)
         return value
 
-    @field_validator("public_url", "slack_api_url")
+    @field_validator("sentry_api_token")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        token = value.get_secret_value().strip()
+        if not is_token(token):
+            raise ValueError("it has characters that no token has; copy it once more")
+        return SecretStr(token)
+
+    @field_validator("sentry_org")
+    @classmethod
+    def _slug(cls, value: str) -> str:
+        value = value.strip()
+        if value and not is_slug(value):
+            raise ValueError(
+                "not an organisation's slug, which is what stands before .sentry.io: letters, "
+                "digits, - and _"
+            )
+        return value
+
+    @field_validator("public_url", "sentry_api_url", "slack_api_url")
     @classmethod
     def _url(cls, value: str) -> str:
         if value:
             _HTTP_URL.validate_python(value)
         return value
 
-    @field_validator("slack_api_url")
+    @field_validator("sentry_api_url", "slack_api_url")
     @classmethod
     def _ends_in_a_slash(cls, value: str) -> str:
         return value.rstrip("/") + "/"
@@ -106,6 +133,11 @@ def load() -> Settings:
             "RESPONDER_SLACK_BOT_TOKEN is set but RESPONDER_SLACK_SIGNING_SECRET is not: "
             "without it nobody's button presses can be trusted. It stands in your Slack "
             "app's Basic Information."
+        )
+    if settings.sentry_api_token and not settings.sentry_org:
+        raise SettingsError(
+            "RESPONDER_SENTRY_API_TOKEN is set but RESPONDER_SENTRY_ORG is not: set it to your "
+            "organisation's slug, which stands before .sentry.io in its address."
         )
     return settings
 

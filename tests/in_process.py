@@ -196,12 +196,19 @@ def settings(database_url: str, playbooks: Path, **more: Any) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def office(database_url: str, playbooks: Path, **environment: str) -> AsyncIterator[Office]:
-    """A running responder."""
+async def office(
+    database_url: str,
+    playbooks: Path,
+    *,
+    more: Mapping[str, Any] | None = None,
+    **environment: str,
+) -> AsyncIterator[Office]:
+    """A running responder; `more` are settings."""
     structlog.configure(  # not the default: it draws every frame of every trace, which takes long
         processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()]
     )
-    responder = Responder(settings(database_url, playbooks), {"NONE": "", **environment})
+    configured = settings(database_url, playbooks, **(more or {}))
+    responder = Responder(configured, {"NONE": "", **environment})
     responder.sources["plain"] = PlainSource()
     async with responder:
         yield Office(responder)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from pydantic import SecretStr
 
 from responder import log
 from responder.cli import main
@@ -68,6 +69,22 @@ WRONG: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "public address": ({"RESPONDER_PUBLIC_URL": "kulti.test"}, ["RESPONDER_PUBLIC_URL: ", "URL"]),
     "Slack's address": ({"RESPONDER_SLACK_API_URL": "ftp://x"}, ["RESPONDER_SLACK_API_URL: "]),
+    "Sentry's address": (
+        {"RESPONDER_SENTRY_API_URL": "sentry.io"},
+        ["RESPONDER_SENTRY_API_URL: ", "URL"],
+    ),
+    "Sentry's organisation": (
+        {"RESPONDER_SENTRY_ORG": "../hush"},
+        ["RESPONDER_SENTRY_ORG: ", "slug"],
+    ),
+    "Sentry's token with something else in it": (
+        {"RESPONDER_SENTRY_API_TOKEN": "sntrys hush", "RESPONDER_SENTRY_ORG": "kulti"},
+        ["RESPONDER_SENTRY_API_TOKEN: ", "copy it once more"],
+    ),
+    "Sentry's token without its organisation": (
+        {"RESPONDER_SENTRY_API_TOKEN": "sntrys_hush"},
+        ["RESPONDER_SENTRY_API_TOKEN is set but RESPONDER_SENTRY_ORG is not", "slug"],
+    ),
     "body size": ({"RESPONDER_MAX_BODY_BYTES": "1"}, ["RESPONDER_MAX_BODY_BYTES: ", "1024"]),
     "several at once": (
         {"RESPONDER_PORT": "x", "RESPONDER_LEASE_SECONDS": "0"},
@@ -130,6 +147,16 @@ def test_others_may_reach_us_only_with_real_secrets(tmp_path: Path, refused: Ser
 )
 def test_which_hosts_only_this_machine_reaches(host: str, local: bool) -> None:
     assert Settings(host=host).is_loopback is local
+
+
+@pytest.mark.parametrize("url", ["https://de.sentry.io/api/0", "https://de.sentry.io/api/0/"])
+def test_sentrys_address_ends_in_one_slash(url: str) -> None:
+    assert Settings(sentry_api_url=url).sentry_api_url == "https://de.sentry.io/api/0/"
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_a_blank_sentry_token_is_none(blank: str) -> None:
+    assert Settings(sentry_api_token=SecretStr(blank)).sentry_api_token is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"api_token": "x"}', "\x00\x01"])

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from responder.databases import Databases
+    from responder.receive.sentry_api import SentryApi
     from responder.store.database import Store
     from responder.switches.board import SwitchBoard
 
@@ -72,6 +73,8 @@ class Tools:
     store: Store
     switches: SwitchBoard
     databases: Databases
+    sentry: SentryApi | None = None  # None: no token is set
+    base_url: str = ""  # of our pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,11 @@ class StepContext:
     attempt: int
     tools: Tools
     now: Callable[[], datetime] = field(repr=False)
+
+    @property
+    def page_url(self) -> str:
+        """The incident's page, at this step."""
+        return f"{self.tools.base_url}/incidents/{self.incident_id}#step-{self.step_id}"
 
 
 class Action(Protocol[P]):
