@@ -214,9 +214,9 @@ ENDS_IN_PYTHON = [
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Events:
-    """What @sentry/node sends. The app stands in a folder as containers have it."""
+    """What @sentry/node sends."""
     assert PACKAGES.is_dir(), "@sentry/node is not installed yet; `make unit` installs it"
-    app = shutil.copytree(HERE / "in-node", tmp_path_factory.mktemp("node") / "app")
+    app = shutil.copytree(HERE / "in-node", tmp_path_factory.mktemp("node") / "kulti")
     shutil.copytree(app / ".next", app / "standalone" / ".next")
     # What stands in for Next.js must be where Next.js is: among the packages.
     router = app / "node_modules" / "next" / "dist" / "server.mjs"
