@@ -23,8 +23,6 @@ JSON = st.recursive(
     max_leaves=12,
 )
 SECRET = st.text("abcdef0123456789", min_size=16, max_size=40).map("hush".__add__)
-    "hush".__add__
-)
 
 NAMED = [
     *("cookie", "Set-Cookie", "Authorization", "proxy-authorization", "X-Api-Key", "apiKey"),
