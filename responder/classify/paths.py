@@ -8,15 +8,25 @@ from dataclasses import dataclass
 
 from pathspec import GitIgnoreSpec
 
-from responder.classify.culprit import EXTENSION, root_relative
+from responder.classify.notation import EXTENSION, root_relative
 
 _GROUP = re.compile(r"\([^/()]+\)")
+_PARAMETER = re.compile(r"(\[(?:\[?\.{3})?)[^/\[\]]+(?=\])")
 
 
 def comparable(path: str) -> str:
-    """A path or pattern without what must not matter: `src/`, route groups, the extension."""
+    """A path or pattern without what must not matter.
+
+    That is `src/`, route groups, the extension, and what a parameter is called: Next.js allows
+    one name at each place, and a URL such as `/session/8412` does not tell it.
+    """
     segments = [segment for segment in path.split("/") if not _GROUP.fullmatch(segment)]
-    return EXTENSION.sub("", "/".join(root_relative(segments or [""])))
+    return _with_groups("/".join(segments))
+
+
+def _with_groups(path: str) -> str:
+    path = "/".join(root_relative(path.split("/")))
+    return EXTENSION.sub("", _PARAMETER.sub(r"\1", path))
 
 
 def _has_group(path: str) -> bool:
@@ -70,7 +80,7 @@ class PathPatterns:
 
         The longer its beginning without wildcards the more specific, then the longer itself.
         """
-        prepared = _Path(comparable(path), EXTENSION.sub("", path) if _has_group(path) else None)
+        prepared = _Path(comparable(path), _with_groups(path) if _has_group(path) else None)
         wanted = [pattern for pattern in self._wanted if pattern.matches(prepared)]
         if not wanted or any(pattern.matches(prepared) for pattern in self._unwanted):
             return None
@@ -88,7 +98,7 @@ def _compiled(line: str) -> _Pattern:
     return _Pattern(
         written=line,
         plain=_spec(anchor + comparable(path)),
-        grouped=_spec(anchor + EXTENSION.sub("", path)) if _has_group(path) else None,
+        grouped=_spec(anchor + _with_groups(path)) if _has_group(path) else None,
     )
 
 
