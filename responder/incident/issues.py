@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, and_, col, func, select
 
-from responder.store.tables import Decision
+from responder.store.tables import Decision, IncidentSubject
 
 MOST = 5  # of a storm, the newest stand for the rest
+_PREFIX = "issue:"
 
 
 def issues_of(session: Session, incident_id: int) -> list[str]:
     """The ids of the incident's issues, the one last heard of first, at most `MOST`."""
+    heard = and_(
+        col(Decision.incident_id) == IncidentSubject.incident_id,
+        col(Decision.issue_id) == func.substr(IncidentSubject.subject, len(_PREFIX) + 1),
+    )
     found = session.exec(
-        select(Decision.issue_id)
-        .where(Decision.incident_id == incident_id, col(Decision.issue_id).is_not(None))
-        .group_by(col(Decision.issue_id))
+        select(IncidentSubject.subject)
+        .join(Decision, heard, isouter=True)
+        .where(
+            IncidentSubject.incident_id == incident_id,
+            col(IncidentSubject.subject).startswith(_PREFIX),
+        )
+        .group_by(IncidentSubject.subject)
         .order_by(func.max(Decision.delivery_id).desc())
     )
-    numbers = [one for one in found if one and one.isascii() and one.isdigit()]
-    return numbers[:MOST]
+    ids = (subject.removeprefix(_PREFIX) for subject in found)
+    return [one for one in ids if is_issue(one)][:MOST]
+
+
+def is_issue(text: str) -> bool:
+    """Whether it can be the id of an issue: digits and nothing else."""
+    return text.isascii() and text.isdigit()
