@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -34,17 +34,21 @@ class Clock:
         self._told: dict[str, str] = {}  # by switch: what was last told of it
         self._now = now
         self._scheduler = AsyncIOScheduler(timezone="UTC")
-        self._scheduler.add_job(
-            self._forget_expired, "interval", hours=1, coalesce=True, max_instances=1
-        )
+        self.every(timedelta(hours=1), self._forget_expired, at_once=False)
+        self.every(reconcile_every, self._reconcile)
 
+    def every(
+        self, interval: timedelta, job: Callable[[], Awaitable[None]], *, at_once: bool = True
+    ) -> None:
+        """Have a job done again and again, one at a time; what it raises is only logged."""
+        first = {"next_run_time": self._now()} if at_once else {}
         self._scheduler.add_job(
-            self._reconcile,
+            job,
             "interval",
-            seconds=reconcile_every.total_seconds(),
+            seconds=interval.total_seconds(),
             coalesce=True,
             max_instances=1,
-            next_run_time=now(),
+            **first,
         )
 
     @property
