@@ -22,11 +22,11 @@ from responder.playbook.run import RunState
 from responder.receive.alert import Alert, Signal
 from responder.store.tables import Decision, Delivery, Incident, IncidentContext, Measurement
 
-# What came in these ways was not signed by the source just now, so a person is asked first.
+# What came in these ways is not known to be from the source and new, so a person is asked first.
 ASK_FIRST = {
     "replay": "the alert is a replay",
     "plugin": "the alert came unsigned, by the legacy plugin",
-    "let_in": "the alert was refused at first and let in by hand",
+    "let_in_unverified": "the alert was let in by hand, and nothing proves where it came from",
 }
 
 
@@ -115,10 +115,9 @@ class Consequences:
         if verdict.outcome is Outcome.JOINED:
             records.join(self._session, incident, self._opening(verdict, alert), now=self._now)
             self._changed.add(incident_id)
-            mode, _ = self._mode(item)
-            if mode is Mode.ACT and verdict.happened is not None:
-                before = self._fresh.get(incident_id, verdict.happened)
-                self._fresh[incident_id] = max(before, verdict.happened)
+            self._freshen(item, incident_id, verdict.happened)
+        if verdict.outcome is Outcome.SAME_EVENT:  # which may have come unsigned before
+            self._freshen(item, incident_id, incident.opened_at)
         if verdict.worsens and verdict.severity is not None:
             why = verdict.breached.describe() if verdict.breached else verdict.reason
             records.worsen(self._session, incident, verdict.severity, why=why, now=self._now)
@@ -134,6 +133,13 @@ class Consequences:
         self._incidents[incident_id] = incident
         self._session.add(
             IncidentContext(incident_id=incident_id, delivery_id=item.delivery.id, due_at=self._now)
+    def _freshen(self, item: Undecided, incident_id: int, happened: datetime | None) -> None:
+        """Note that an incident's run may act, for what happened then."""
+        mode, _ = self._mode(item)
+        if mode is Mode.ACT and happened is not None:
+            before = self._fresh.get(incident_id, happened)
+            self._fresh[incident_id] = max(before, happened)
+
         )
         mode, why = self._mode(item)
         self._start(incident, self._configuration.playbook_for(incident.area), mode, why)

@@ -36,8 +36,8 @@ class Incoming:
     """A delivery not yet stored.
 
     `origin` is how it came: `webhook` (signed), `plugin` (unsigned), `reconciled` (fetched from
-    Sentry's API), `let_in` (from the quarantine), `posted` or `polled` (figures). A `replay` is
-    stored by the desk.
+    Sentry's API), `let_in` or `let_in_unverified` (from the quarantine), `posted` or `polled`
+    (figures). A `replay` is stored by the desk. For `repeats` see `Description`.
     """
 
     source: str
@@ -48,6 +48,7 @@ class Incoming:
     body: bytes
     received_at: datetime
     origin: str = "webhook"
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,37 +117,42 @@ class Intake:
 
     async def _write(self, batch: list[Incoming]) -> list[Receipt]:
         try:
-            return await self._store.write(lambda session: _store(session, batch), first=True)
+            return await self._store.write(lambda session: store(session, batch), first=True)
         except IntegrityError:  # another replica stored one of them meanwhile: now it is known
-            return await self._store.write(lambda session: _store(session, batch), first=True)
+            return await self._store.write(lambda session: store(session, batch), first=True)
 
 
-def _store(session: Session, batch: list[Incoming]) -> list[Receipt]:
+def store(session: Session, batch: list[Incoming]) -> list[Receipt]:
     """Write what is new, and say what is a duplicate.
 
     A key is sent beside the signature and not under it. The same bytes under another key, which
-    whoever captured them can send, are therefore the same delivery.
+    whoever captured them can send, are therefore the same delivery; but not where they start
+    nothing, for an issue that is resolved twice must not stay open for that.
     """
-    digests = [hashlib.sha256(incoming.body).hexdigest() for incoming in batch]
+    digests = [
+        None if incoming.repeats else hashlib.sha256(incoming.body).hexdigest()
+        for incoming in batch
+    ]
     known = _known(session, batch, digests)
     receipts = []
     for incoming, digest in zip(batch, digests, strict=True):
-        first = known.get(incoming.key) or known.get(digest)
+        first = known.get(incoming.key) or (known.get(digest) if digest else None)
         if first is None:
             first = _add(session, incoming, digest)
-            known[incoming.key] = known[digest] = first
+            known |= {name: first for name in (incoming.key, digest) if name is not None}
             receipts.append(Receipt(first, duplicate=False))
         else:
             receipts.append(Receipt(first, duplicate=True))
     return receipts
 
 
-def _known(session: Session, batch: list[Incoming], digests: list[str]) -> dict[str, int]:
+def _known(session: Session, batch: list[Incoming], digests: list[str | None]) -> dict[str, int]:
     """The ids of deliveries stored before, by key and by digest."""
     keys = [incoming.key for incoming in batch]
+    bodies = [digest for digest in digests if digest is not None]
     rows = session.exec(
         select(Delivery.key, Delivery.digest, Delivery.id).where(
-            or_(col(Delivery.key).in_(keys), col(Delivery.digest).in_(digests))
+            or_(col(Delivery.key).in_(keys), col(Delivery.digest).in_(bodies))
         )
     )
     known: dict[str, int] = {}
@@ -156,7 +162,7 @@ def _known(session: Session, batch: list[Incoming], digests: list[str]) -> dict[
     return known
 
 
-def _add(session: Session, incoming: Incoming, digest: str) -> int:
+def _add(session: Session, incoming: Incoming, digest: str | None) -> int:
     row = Delivery(
         source=incoming.source,
         resource=incoming.resource,

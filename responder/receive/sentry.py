@@ -1,4 +1,4 @@
-"""Sentry's integration webhooks: what each is, and what it says in our words.
+"""Sentry's webhooks, of integrations and of the legacy plugin: what each is, and what it says.
 
 The header names the resource, the body the action; new ones of both keep appearing, so what is
 not known is kept as `Signal.UNKNOWN`. Nearly every field may be missing, null or of another
@@ -23,6 +23,7 @@ Fields = Mapping[str, object]
 
 SAMPLE = "Test notification"  # the culprit of what the test button of newer monitors sends
 FRAMES = 250
+RULES = 50
 TAGS = 200
 NAME, TITLE, PATH, MESSAGE = 200, 500, 1000, 4000  # the longest we keep, in characters
 
@@ -38,10 +39,14 @@ _TELLTALES = {
     "issue": "issue",
 }
 
-_READ = frozenset(_TELLTALES.values())
+# Resources of ours, for bodies that come without a name: the legacy plugin's, and all others.
+PLUGIN, UNKNOWN = "plugin", "unknown"
+
+_READ = frozenset({*_TELLTALES.values(), PLUGIN})
 
 _SIGNALS = {
     ("event_alert", "triggered"): Signal.FIRING,
+    (PLUGIN, "triggered"): Signal.FIRING,
     ("error", "created"): Signal.FIRING,
     ("issue", "created"): Signal.FIRING,
     ("issue", "unresolved"): Signal.FIRING,
@@ -61,6 +66,7 @@ _SHOWN: Mapping[str, Callable[[str], str]] = {
     "route": redact.place,
 }
 
+_START_NOTHING = frozenset({Signal.RESOLVED, Signal.NOTE})
 _NOTED = frozenset({"issue", "comment", "installation", "seer"})  # whatever the action
 
 
@@ -76,23 +82,27 @@ class SentrySource:
             NotUnderstood: the body is not a JSON object.
         """
         payload = json_object(body)
-        data = mapping(payload.get("data"))
-        resource = text(headers.get("sentry-hook-resource"))[:60] or _guess(data)
-        action = text(payload.get("action"))[:60]
+        looks_like = _guess(payload)
+        resource = text(headers.get("sentry-hook-resource"))[:60] or looks_like
+        action = _action(resource, payload)
+        # What a header calls it does not count here: the signature does not cover it.
+        repeats = resource == looks_like and _signal(resource, action) in _START_NOTHING
         sent_key = text(headers.get("idempotency-key"))
         if sent_key and len(sent_key) <= 100:
             identity = sent_key
         else:
-            parts = [sent_key] if sent_key else _identity(resource, data, body)
+            sent_at = text(headers.get("sentry-hook-timestamp")) if repeats else ""
+            parts = [sent_key] if sent_key else _identity(resource, payload, body, sent_at)
             identity = hashlib.sha256(json.dumps([action, *parts]).encode()).hexdigest()
-        return Description(resource, action, f"{self.name}:{resource}:{identity}")
+        return Description(resource, action, f"{self.name}:{resource}:{identity}", repeats)
 
     def normalise(self, resource: str, payload: Mapping[str, object]) -> Alert:
         """Say it in our words; never raises."""
-        action = text(payload.get("action"))[:60]
-        reading = _Reading(text(resource)[:60], action, mapping(payload.get("data")))
-        looks_like = _guess(reading.data)
-        if looks_like not in (reading.resource, "unknown") and reading.resource in _READ:
+        resource = text(resource)[:60]
+        data = payload if resource == PLUGIN else mapping(payload.get("data"))
+        reading = _Reading(resource, _action(resource, payload), data)
+        looks_like = _guess(payload)
+        if looks_like not in (reading.resource, UNKNOWN) and reading.resource in _READ:
             # The signature does not cover the header: what it names must be what the body is.
             reading.notes.append(f"it is called {reading.resource}, but looks like {looks_like}")
             alert = reading.other(Signal.UNKNOWN)
@@ -104,6 +114,10 @@ class SentrySource:
                 alert = reading.issue()
             case "metric_alert":
                 alert = reading.metric_alert()
+            case "plugin" if looks_like == PLUGIN:
+                alert = reading.plugin()
+            case "plugin":
+                alert = reading.other(Signal.UNKNOWN)
             case _:
                 alert = reading.other()
         actor = mapping(payload.get("actor"))
@@ -114,8 +128,24 @@ class SentrySource:
         )
 
 
-def _guess(data: Fields) -> str:
-    return next((resource for key, resource in _TELLTALES.items() if key in data), "unknown")
+def looks_like_plugin(payload: Fields) -> bool:
+    """Whether a body is of the legacy WebHooks plugin, which has no envelope."""
+    return (
+        "data" not in payload
+        and isinstance(payload.get("event"), dict)
+        and ("triggering_rules" in payload or "project_slug" in payload)
+    )
+
+
+def _guess(payload: Fields) -> str:
+    if looks_like_plugin(payload):
+        return PLUGIN
+    data = mapping(payload.get("data"))
+    return next((resource for key, resource in _TELLTALES.items() if key in data), UNKNOWN)
+
+
+def _action(resource: str, payload: Fields) -> str:
+    return "triggered" if resource == PLUGIN else text(payload.get("action"))[:60]
 
 
 def _signal(resource: str, action: str) -> Signal:
@@ -123,17 +153,22 @@ def _signal(resource: str, action: str) -> Signal:
     return known or (Signal.NOTE if resource in _NOTED else Signal.UNKNOWN)
 
 
-def _identity(resource: str, data: Fields, body: bytes) -> list[str]:
+def _identity(resource: str, payload: Fields, body: bytes, sent_at: str) -> list[str]:
     """What tells one notification from the next where Sentry sends no key for it.
 
     Issues and metric alerts go to and fro between the same states under one id, so their body
-    counts too; and so it does wherever an id is missing, lest two deliveries pass for one.
+    counts too, and `sent_at` if it is known; and so it does wherever an id is missing, lest two
+    deliveries pass for one.
     """
+    data = payload if resource == PLUGIN else mapping(payload.get("data"))
     whole_body = hashlib.sha256(body).hexdigest()
-    event_id = text(_event(data).get("event_id"))
+    event = _event(data)
+    event_id = text(event.get("event_id"))
     match resource:
         case "event_alert":
             parts = [event_id, text(data.get("triggered_rule"))]
+        case "plugin":
+            parts = [event_id or text(event.get("id")), *_rules(data)]
         case "error":
             parts = [event_id]
         case "comment":
@@ -142,7 +177,14 @@ def _identity(resource: str, data: Fields, body: bytes) -> list[str]:
             parts = [text(data.get("run_id"))]
         case _:
             parts = [""]
-    return parts if parts[0] else [*parts, whole_body]
+    if parts[0]:
+        return parts
+    return [*parts, whole_body, sent_at] if sent_at else [*parts, whole_body]
+
+
+def _rules(payload: Fields) -> list[str]:
+    """The alert rules that the legacy plugin names."""
+    return [text(rule) for rule in items(payload.get("triggering_rules"))[:RULES]]
 
 
 def _event(data: Fields) -> Fields:
@@ -152,11 +194,13 @@ def _event(data: Fields) -> Fields:
 class _Reading:
     """One payload being read; collects notes on what had to be cut or dropped."""
 
-    def __init__(self, resource: str, action: str, data: Fields) -> None:
+    def __init__(
+        self, resource: str, action: str, data: Fields, notes: list[str] | None = None
+    ) -> None:
         self.resource = resource
         self.action = action
         self.data = data
-        self.notes: list[str] = []
+        self.notes: list[str] = [] if notes is None else notes
 
     def event(self) -> Alert:
         """An event, from an alert rule or from the stream of all errors."""
@@ -203,6 +247,23 @@ class _Reading:
             frames=self._frames(event),
             tags=tags,
         )
+
+    def plugin(self) -> Alert:
+        """What the legacy plugin sends: a raw event, and beside it what Sentry made of it."""
+        event, rules = mapping(self.data.get("event")), _rules(self.data)
+        beside = {
+            "title": event.get("title") or _exception_title(event) or self.data.get("message"),
+            "message": event.get("message") or self.data.get("message"),
+            "culprit": self.data.get("culprit") or event.get("culprit"),
+            "level": self.data.get("level") or event.get("level"),
+            "event_id": event.get("event_id") or event.get("id"),
+            "issue_id": self.data.get("id"),
+            "web_url": self.data.get("url"),
+        }
+        data = {"event": {**event, **beside}, "triggered_rule": ", ".join(filter(None, rules))}
+        alert = _Reading(self.resource, self.action, data, self.notes).event()
+        slug = self._cut("project", NAME, self.data.get("project_slug"), self.data.get("project"))
+        return replace(alert, project=slug or alert.project)
 
     def issue(self) -> Alert:
         """A change of an issue, or an activity on it. Carries no stack and no environment."""
@@ -354,10 +415,35 @@ def _messages(event: Fields) -> tuple[object, ...]:
     )
 
 
+def _exception_title(event: Fields) -> str:
+    """An exception as Sentry titles it, for events that come without a title."""
+    exception = _last_exception(event)
+    return ": ".join(filter(None, (text(exception.get("type")), text(exception.get("value")))))
+
+
 def _last_exception(event: Fields) -> Fields:
     """The exception that names the event."""
     exceptions = items(mapping(event.get("exception")).get("values"))
     return mapping(exceptions[-1]) if exceptions else {}
+
+
+def _last_exception(event: Fields) -> Fields:
+    """The exception that names the event."""
+    exceptions = items(mapping(event.get("exception")).get("values"))
+    return mapping(exceptions[-1]) if exceptions else {}
+
+
+def _measured(words: str, rule: Fields) -> float | None:
+    """What a metric rule measured, which stands only in prose; None where it may be misread.
+
+    A rule that compares with an earlier time says by how much it changed, not what it is.
+    """
+    if rule.get("comparison_delta") is not None or "compared to" in words:
+        return None
+    found = _LEADING.match(words)
+    if found is None or (found[2] and not text(rule.get("aggregate")).startswith("percentage(")):
+        return None
+    return float(found[1])
 
 
 def _bare(url: object) -> str:

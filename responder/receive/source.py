@@ -19,12 +19,15 @@ class Description:
     """What a delivery is, before anything is made of it.
 
     `key` is the same for every attempt at the same notification: it begins with the source
-    and the resource and is at most 200 characters long.
+    and the resource and is at most 200 characters long. What `repeats` starts nothing and may
+    be said again in the same bytes, such as that an issue is resolved; only its key tells one
+    from the next.
     """
 
     resource: str
     action: str
     key: str
+    repeats: bool = False
 
 
 class Source(Protocol):

@@ -57,7 +57,7 @@ class Delivery(SQLModel, table=True):
     resource: str
     action: str
     key: str = Field(unique=True)
-    digest: str | None = Field(default=None, unique=True)  # of the body; a replay has none
+    digest: str | None = Field(default=None, unique=True)  # of the body; see intake.store
     received_at: datetime = _at(index=True)
     headers: dict[str, str] = _json(default_factory=dict)
     body: bytes
