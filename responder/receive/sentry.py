@@ -427,25 +427,6 @@ def _last_exception(event: Fields) -> Fields:
     return mapping(exceptions[-1]) if exceptions else {}
 
 
-def _last_exception(event: Fields) -> Fields:
-    """The exception that names the event."""
-    exceptions = items(mapping(event.get("exception")).get("values"))
-    return mapping(exceptions[-1]) if exceptions else {}
-
-
-def _measured(words: str, rule: Fields) -> float | None:
-    """What a metric rule measured, which stands only in prose; None where it may be misread.
-
-    A rule that compares with an earlier time says by how much it changed, not what it is.
-    """
-    if rule.get("comparison_delta") is not None or "compared to" in words:
-        return None
-    found = _LEADING.match(words)
-    if found is None or (found[2] and not text(rule.get("aggregate")).startswith("percentage(")):
-        return None
-    return float(found[1])
-
-
 def _bare(url: object) -> str:
     return text(url).partition("?")[0].partition("#")[0]
 
