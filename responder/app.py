@@ -20,6 +20,7 @@ from responder.actions.base import Tools
 from responder.chat.base import Chat
 from responder.chat.sender import Sender
 from responder.chat.views import Views
+from responder.clock.polling import Polling
 from responder.clock.schedule import Clock
 from responder.databases import Databases
 from responder.desk import Desk
@@ -98,6 +99,9 @@ class Responder:
             now=self.now,
             reconcile_every=timedelta(seconds=settings.reconcile_seconds),
         )
+        if self.sentry is not None:
+            polling = Polling(self.store, self.sentry, self.intake, self._configured, now=self.now)
+            self.clock.every(timedelta(seconds=settings.poll_seconds), polling.poll)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._only_one: lock.FileLock | None = None
         self._prepared = False

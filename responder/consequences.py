@@ -12,6 +12,7 @@ from sqlmodel import Session, col, insert, update
 from responder.chat import outbox
 from responder.classify.areas import Area
 from responder.classify.history import Counter, moment_of, subjects_of
+from responder.classify.objectives import of_metric
 from responder.classify.thresholds import minute_of
 from responder.classify.verdict import Outcome, Verdict
 from responder.incident import history, records
@@ -74,6 +75,7 @@ class Consequences:
         if alert is not None:
             incident_id = self._incident(item, alert)
             self._count(verdict, alert, item.delivery)
+            self._read_metric(alert, item.delivery)
             if incident_id is not None and verdict.outcome in (Outcome.OPENED, Outcome.JOINED):
                 self._subjects |= {(subject, incident_id) for subject in subjects_of(alert)}
         self._decisions.append(_decision(item, incident_id, self._now))
@@ -241,19 +243,34 @@ class Consequences:
         if measure is None or delivery.replay_of is not None:
             return
         if measure.objective:
-            self._measurements.append(
-                {
-                    "objective": measure.objective,
-                    "environment": alert.environment,
-                    "at": verdict.happened,
-                    "value": measure.value,
-                    "delivery_id": delivery.id,
-                }
-            )
+            self._measured(measure.objective, measure.value, verdict.happened, alert, delivery)
         else:
             key = (measure.area, alert.environment), minute
             attempts, failures = self._outcomes.get(key, (0, 0))
             self._outcomes[key] = attempts + measure.attempts, failures + measure.failures
+
+    def _read_metric(self, alert: Alert, delivery: Delivery) -> None:
+        """Keep what a metric alert says about an objective, whatever was decided about it."""
+        if alert.metric is None or delivery.replay_of is not None:
+            return
+        found = of_metric(alert.metric, self._configuration.objectives)
+        if found is not None:
+            # Its own times are of when the trouble began; the value is of when it was sent.
+            late = delivery.origin != "webhook" and alert.occurred_at
+            self._measured(*found, late or delivery.received_at, alert, delivery)
+
+    def _measured(
+        self, objective: str, value: float, at: datetime, alert: Alert, delivery: Delivery
+    ) -> None:
+        self._measurements.append(
+            {
+                "objective": objective,
+                "environment": alert.environment,
+                "at": at,
+                "value": value,
+                "delivery_id": delivery.id,
+            }
+        )
 
 
 def _decision(item: Undecided, incident_id: int | None, now: datetime) -> dict[str, Any]:

@@ -18,6 +18,12 @@ ANSWER_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
     registry=registry,
 )
+POLLS = Counter(
+    "responder_sentry_polls_total",
+    "Questions for figures put to Sentry's API, by what came of them.",
+    ["answer"],
+    registry=registry,
+)
 UNDECIDED = Gauge(
     "responder_deliveries_undecided",
     "Stored deliveries nobody has decided yet.",

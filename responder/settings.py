@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     slack_api_url: str = "https://slack.com/api/"
     slack_channel: str = "#incidents"
     max_body_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
+    poll_seconds: float = Field(default=60.0, ge=15, le=3600)
     reconcile_seconds: float = Field(default=15.0, ge=1, le=3600)
     lease_seconds: float = Field(default=10.0, gt=0.5, le=300)
 

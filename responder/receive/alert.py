@@ -37,7 +37,8 @@ class Frame:
 class Metric:
     """The rule behind a metric alert: what was measured, over what, and its words.
 
-    `id` is this firing's, `rule_id` the rule's.
+    `id` is this firing's, `rule_id` the rule's. `value` is what was measured, in the
+    aggregate's own unit, where the words say it.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Metric:
     aggregate: str
     description: str
     rule_id: str = ""
+    value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

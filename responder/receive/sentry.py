@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -57,6 +58,9 @@ _SIGNALS = {
     ("metric_alert", "resolved"): Signal.RESOLVED,
     ("activity_alert", "triggered"): Signal.NOTE,
 }
+# A number at the beginning, such as `0.31 failure rate` or `99.5% sessions crash free rate`.
+_LEADING = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,12})?)(%?) \S", re.ASCII)
+
 # What people will see of these must hold nobody's data or secrets.
 _SHOWN: Mapping[str, Callable[[str], str]] = {
     "title": redact.words,
@@ -320,6 +324,7 @@ class _Reading:
                 aggregate=self._cut("aggregate", NAME, rule.get("aggregate")),
                 description=description,
                 rule_id=text(rule.get("id"))[:NAME],
+                value=_measured(text(self.data.get("description_text")), rule),
             ),
         )
 
@@ -425,6 +430,19 @@ def _last_exception(event: Fields) -> Fields:
     """The exception that names the event."""
     exceptions = items(mapping(event.get("exception")).get("values"))
     return mapping(exceptions[-1]) if exceptions else {}
+
+
+def _measured(words: str, rule: Fields) -> float | None:
+    """What a metric rule measured, which stands only in prose; None where it may be misread.
+
+    A rule that compares with an earlier time says by how much it changed, not what it is.
+    """
+    if rule.get("comparison_delta") is not None or "compared to" in words:
+        return None
+    found = _LEADING.match(words)
+    if found is None or (found[2] and not text(rule.get("aggregate")).startswith("percentage(")):
+        return None
+    return float(found[1])
 
 
 def _bare(url: object) -> str:
