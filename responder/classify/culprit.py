@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
 
-from responder.classify.files import repository_path
+from responder.classify.files import elsewhere, repository_path
 from responder.classify.notation import EXTENSION, KEPT, LONGEST, settled
 from responder.classify.routes import route_path
 from responder.receive.alert import Alert, Frame
@@ -74,6 +74,8 @@ def _of_frames(frames: Iterable[Frame], roots: tuple[str, ...]) -> Iterator[Cand
     for frame in islice(frames, FRAMES):
         if path := repository_path(frame.path, roots):
             yield Candidate(path, "frame", frame.path[:LONGEST], _is_file(path))
+            for other in elsewhere(frame.path[:LONGEST], path):
+                yield Candidate(other, "frame", frame.path[:LONGEST], True)
 
 
 def _of_route(route: str, found_in: str) -> Iterator[Candidate]:

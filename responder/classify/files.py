@@ -68,6 +68,7 @@ _DEPLOYED = re.compile(
         )/""",
     re.VERBOSE,
 )
+_UNSURE = ("opt/app/", "srv/app/", "www/app/")  # releases may lie in folders of their own there
 # Somebody's home; the folder below is the repository, or holds repositories.
 _HOME = re.compile(r"(?:(?:home|[Uu]sers)/[^/]+|root)/[^/]+/(?=.)")
 _EDGE_FUNCTION = re.compile(
@@ -108,6 +109,24 @@ def _repository_path(raw: str, roots: tuple[str, ...]) -> str | None:
     if len(segments) == 1 and (nameless or path in _NOTHING or _CHUNK.match(path)):
         return None
     return path
+
+
+def elsewhere(raw: str, path: str) -> tuple[str, ...]:
+    """Other paths that a file on some machine may have in the repository, the likelier first.
+
+    Nothing in `/opt/shop/app/lib/credits/service.ts` tells whether the repository is `shop` or
+    `app`. Where a guess would decide, all that can be meant is looked at.
+    """
+    absolute = _ABSOLUTE.match(raw := raw.strip().replace("\\", "/"))
+    deployed = _DEPLOYED.match(raw[absolute.end() :]) if absolute else None
+    if not absolute or (deployed and not deployed[0].endswith(_UNSURE)):
+        return ()
+    segments = path.split("/")
+    return tuple(
+        "/".join(segments[start:])
+        for start in range(1, len(segments) - 1)
+        if segments[start] in _ROOTS
+    )
 
 
 def _unwrapped(roots: list[list[str]], raw: str) -> str | None:

@@ -483,10 +483,29 @@ def test_there_are_many_notations_each_once() -> None:
 def test_file_names(source: str, raw: str, path: str) -> None:
     sure = "/" in path or "." in path or path == "middleware"
     assert repository_path(raw) == path
-    assert candidates(alert(frames=(Frame(raw, in_app=True),))) == (
-        Candidate(path, "frame", raw, sure),
-    )
+    first = candidates(alert(frames=(Frame(raw, in_app=True),)))[0]
+    assert first == Candidate(path, "frame", raw, sure)
     assert candidates(alert(location=raw)) == (Candidate(path, "location", raw, sure),)
+
+
+@pytest.mark.parametrize(
+    ("raw", "paths"),
+    [
+        ("lib/a/lib/b.ts", ["lib/a/lib/b.ts"]),
+        ("webpack:///./lib/a/lib/b.ts", ["lib/a/lib/b.ts"]),
+        ("/app/src/features/lib/a.ts", ["features/lib/a.ts"]),
+        ("/opt/kulti/app/lib/credits/a.ts", ["app/lib/credits/a.ts", "lib/credits/a.ts"]),
+        ("/var/lib/kulti/lib/credits/a.ts", ["lib/kulti/lib/credits/a.ts", "lib/credits/a.ts"]),
+        ("/app/web/lib/credits/a.ts", ["app/web/lib/credits/a.ts", "lib/credits/a.ts"]),
+        ("/srv/src/kulti/lib/hms/a.ts", ["kulti/lib/hms/a.ts", "lib/hms/a.ts"]),
+        ("/opt/app/current/app/x/route.ts", ["current/app/x/route.ts", "app/x/route.ts"]),
+    ],
+)
+def test_where_a_machines_path_could_mean_several_all_are_looked_at(
+    raw: str, paths: list[str]
+) -> None:
+    found = candidates(alert(frames=(Frame(raw, in_app=True),)))
+    assert [candidate.path for candidate in found] == paths
 
 
 @nothing(NO_FILES)
