@@ -126,6 +126,13 @@ class Consequences:
             self._changed.add(incident_id)
         return incident_id
 
+    def _freshen(self, item: Undecided, incident_id: int, happened: datetime | None) -> None:
+        """Note that an incident's run may act, for what happened then."""
+        mode, _ = self._mode(item)
+        if mode is Mode.ACT and happened is not None:
+            before = self._fresh.get(incident_id, happened)
+            self._fresh[incident_id] = max(before, happened)
+
     def _opened(self, item: Undecided, alert: Alert) -> int:
         verdict = item.verdict
         assert verdict.opens is not None
@@ -135,13 +142,6 @@ class Consequences:
         self._incidents[incident_id] = incident
         self._session.add(
             IncidentContext(incident_id=incident_id, delivery_id=item.delivery.id, due_at=self._now)
-    def _freshen(self, item: Undecided, incident_id: int, happened: datetime | None) -> None:
-        """Note that an incident's run may act, for what happened then."""
-        mode, _ = self._mode(item)
-        if mode is Mode.ACT and happened is not None:
-            before = self._fresh.get(incident_id, happened)
-            self._fresh[incident_id] = max(before, happened)
-
         )
         mode, why = self._mode(item)
         self._start(incident, self._configuration.playbook_for(incident.area), mode, why)

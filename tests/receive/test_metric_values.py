@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from responder.receive.alert import Metric
-from tests.receive.samples import SOURCE, alert
+from tests.receive.samples import SOURCE
 
 
 def metric(words: Any, aggregate: str = "p95(span.duration)", **rule: Any) -> Metric:
@@ -57,10 +57,3 @@ def test_what_may_be_misread_is_no_value(words: object) -> None:
 def test_a_change_is_no_value() -> None:
     assert metric("120 events more in the last hour", comparison_delta=1440).value is None
     assert metric("120 events in the last hour", comparison_delta=None).value == 120
-
-
-def test_the_samples_have_their_values() -> None:
-    for name in ("metric_alert.critical", "metric_alert.resolved"):
-        found = alert(name).metric
-        assert found is not None
-        assert found.value == 0.08

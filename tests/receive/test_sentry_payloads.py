@@ -169,6 +169,7 @@ def test_a_metric_alert() -> None:
         description="0.08 failure rate in the last 15 minutes\n"
         'Filter: transaction:"POST /api/webhooks/hms"',
         rule_id="61150",
+        value=0.08,
     )
     assert (critical.title, critical.level, critical.environment, critical.project) == (
         "Critical: HMS webhook failures",
