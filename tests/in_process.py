@@ -21,7 +21,7 @@ from sqlmodel import Session, select
 from responder.app import Responder
 from responder.incident import records
 from responder.people.roles import Person, Role
-from responder.receive.alert import Alert, Metric, Signal
+from responder.receive.alert import Alert, Measure, Metric, Signal
 from responder.receive.intake import Incoming
 from responder.receive.source import Description
 from responder.settings import Settings
@@ -67,6 +67,8 @@ class PlainSource:
         signal = Signal(fields.pop("signal", "firing"))
         if "metric" in fields:
             fields["metric"] = Metric(**fields["metric"])
+        if "measure" in fields:
+            fields["measure"] = Measure(**fields["measure"])
         if "occurred_at" in fields:
             fields["occurred_at"] = datetime.fromisoformat(fields["occurred_at"])
         return replace(Alert("plain", resource, "triggered", signal), **fields)

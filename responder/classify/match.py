@@ -70,9 +70,12 @@ class _Hit:
         return f"{self.evidence} matched {self.area}: {self.pattern}"
 
 
-def classify(alert: Alert, areas: Areas) -> Match:
-    """Which area an alert is about, and why. The order is the module's docstring."""
-    found = candidates(alert)
+def classify(alert: Alert, areas: Areas, roots: tuple[str, ...] = ()) -> Match:
+    """Which area an alert is about, and why. The order is the module's docstring.
+
+    `roots` are folders of a larger repository in which the app lies.
+    """
+    found = candidates(alert, roots)
     frames = list(_by_path((place for place in found if place.found_in == "frame"), areas))
     named = [place for place in found if place.found_in != "frame"]
     messages = list(_by_message(alert, areas))

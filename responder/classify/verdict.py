@@ -52,6 +52,7 @@ class Rules:
     noise: Noise = field(default_factory=Noise)
     objectives: Mapping[str, Objective] = field(default_factory=dict)
     severities: Mapping[str, Severity] = field(default_factory=dict)
+    roots: tuple[str, ...] = ()
 
     def severity_of(self, area: str) -> Severity:
         """How bad trouble in an area is, unless a threshold says otherwise."""
@@ -113,7 +114,7 @@ def place(alert: Alert, rules: Rules) -> Match | None:
     """The area of an alert; None for what is not about one. Needs no history."""
     if alert.signal is not Signal.FIRING:
         return None
-    return classify(alert, rules.areas)
+    return classify(alert, rules.areas, rules.roots)
 
 
 def judge(

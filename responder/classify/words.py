@@ -53,4 +53,6 @@ def _path_pattern(line: str) -> str:
 
 Wildcards = Annotated[str, AfterValidator(wildcards.check)]
 PathPattern = Annotated[str, AfterValidator(_path_pattern)]
+# A folder of a larger repository in which the app lies, such as services/web.
+Root = Annotated[str, StringConstraints(pattern=r"^[\w.@()-]+(/[\w.@()-]+)*/?$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]

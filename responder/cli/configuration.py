@@ -80,7 +80,7 @@ def _simulate(configuration: Configuration, file: Path, resource: str) -> dict[s
     at = alert.occurred_at or datetime.now(UTC)
     match = place(alert, rules)
     verdict = judge(alert, match, Arrival(at), History(), rules)
-    found = verdict.match or classify(alert, rules.areas)
+    found = verdict.match or classify(alert, rules.areas, rules.roots)
     outlook = _outlook(alert, verdict, rules.areas.root.get(found.area))
     starts = verdict.outcome is Outcome.OPENED
     pinned = configuration.playbook_for(found.area) if verdict.outcome in _LEADS else None

@@ -18,7 +18,7 @@ from responder.classify.noise import Ignore, Maintenance, Noise
 from responder.classify.objectives import Objective
 from responder.classify.owners import Owners, parse_owners
 from responder.classify.verdict import Rules
-from responder.classify.words import Name
+from responder.classify.words import Name, Root
 from responder.playbook.model import Contact, DatabaseSpec, Playbook, StepSpec, SwitchSpec
 from responder.playbook.source import ConfigurationError, Problem, Source, read
 
@@ -48,6 +48,7 @@ class Configuration:
     noise: Noise = field(default_factory=Noise)
     objectives: Mapping[str, Objective] = field(default_factory=dict)
     owners: Owners = field(default_factory=Owners)
+    roots: tuple[str, ...] = ()
 
     @cached_property
     def rules(self) -> Rules:
@@ -56,6 +57,7 @@ class Configuration:
             areas=self.areas,
             noise=self.noise,
             objectives=self.objectives,
+            roots=self.roots,
             severities={
                 pinned.playbook.area: pinned.playbook.severity
                 for pinned in self.playbooks.values()
@@ -123,6 +125,7 @@ class _Reader:
             noise=Noise(self._part("ignore", {}), self._part("maintenance", {})),
             objectives=self._part("objectives", {}),
             owners=owners,
+            roots=tuple(self._part("roots", ())),
         )
 
     def _owners(self) -> Owners:
@@ -332,6 +335,7 @@ _PARTS: dict[str, TypeAdapter[Any]] = {
     "switches": TypeAdapter(dict[str, SwitchSpec]),
     "databases": TypeAdapter(dict[str, DatabaseSpec]),
     "contacts": TypeAdapter(list[Contact]),
+    "roots": TypeAdapter(list[Root]),
     "ignore": TypeAdapter(dict[Name, Ignore]),
     "maintenance": TypeAdapter(dict[Name, Maintenance]),
     "objectives": TypeAdapter(dict[Name, Objective]),

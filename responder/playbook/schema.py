@@ -10,6 +10,7 @@ from responder import registry
 from responder.classify.areas import Areas
 from responder.classify.noise import Ignore, Maintenance
 from responder.classify.objectives import Objective
+from responder.classify.words import Root
 from responder.playbook.model import Contact, DatabaseSpec, Playbook, SwitchSpec
 
 
@@ -20,6 +21,7 @@ class _Parts(BaseModel):
     switches: dict[str, SwitchSpec] | None = None
     databases: dict[str, DatabaseSpec] | None = None
     contacts: list[Contact] | None = None
+    roots: list[Root] | None = None
     ignore: dict[str, Ignore] | None = None
     maintenance: dict[str, Maintenance] | None = None
     objectives: dict[str, Objective] | None = None

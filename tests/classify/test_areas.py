@@ -318,3 +318,10 @@ def test_mistakes_are_told_where_they_are(
     (error,) = caught.value.errors()
     assert error["loc"] == location
     assert says in error["msg"]
+
+
+def test_folders_of_a_larger_repository_are_taken_off(areas: Areas) -> None:
+    event = alert("services/web/lib/credits/service.ts")
+    assert classify(event, areas).area == "default"
+    found = classify(event, areas, ("services/web",))
+    assert (found.area, found.path) == ("credits", "lib/credits/service.ts")
