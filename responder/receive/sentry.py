@@ -40,14 +40,16 @@ _TELLTALES = {
     "issue": "issue",
 }
 
-# Resources of ours, for bodies that come without a name: the legacy plugin's, and all others.
-PLUGIN, UNKNOWN = "plugin", "unknown"
+# Resources of ours, for bodies that come without a name: the legacy plugin's, what was fetched
+# from Sentry's API because no webhook came, and all others.
+PLUGIN, RECONCILED, UNKNOWN = "plugin", "reconciled", "unknown"
 
 _READ = frozenset({*_TELLTALES.values(), PLUGIN})
 
 _SIGNALS = {
     ("event_alert", "triggered"): Signal.FIRING,
     (PLUGIN, "triggered"): Signal.FIRING,
+    (RECONCILED, "reconciled"): Signal.FIRING,
     ("error", "created"): Signal.FIRING,
     ("issue", "created"): Signal.FIRING,
     ("issue", "unresolved"): Signal.FIRING,
@@ -114,6 +116,8 @@ class SentrySource:
         match reading.resource:
             case "event_alert" | "error":
                 alert = reading.event()
+            case "reconciled":
+                alert = reading.reconciled()
             case "issue" | "activity_alert":
                 alert = reading.issue()
             case "metric_alert":
@@ -268,6 +272,11 @@ class _Reading:
         alert = _Reading(self.resource, self.action, data, self.notes).event()
         slug = self._cut("project", NAME, self.data.get("project_slug"), self.data.get("project"))
         return replace(alert, project=slug or alert.project)
+
+    def reconciled(self) -> Alert:
+        """The latest event of an issue that no webhook told of; see receive/reconcile.py."""
+        self.notes.append("fetched from Sentry's API: no webhook had told of it")
+        return replace(self.event(), first_seen=self.data.get("first_seen") is True)
 
     def issue(self) -> Alert:
         """A change of an issue, or an activity on it. Carries no stack and no environment."""
