@@ -29,6 +29,7 @@ ASK_FIRST = {
     "plugin": "the alert came unsigned, by the legacy plugin",
     "let_in_unverified": "the alert was let in by hand, and nothing proves where it came from",
 }
+NOT_COUNTED = (Outcome.SUPPRESSED, Outcome.OTHER_ENVIRONMENT)  # figures of an area
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class Consequences:
         title = "" if figures else alert.title or alert.message
         return records.Opening(
             area=match.area,
-            environment=alert.environment,
+            environment=verdict.opens.environment if verdict.opens else alert.environment,
             severity=verdict.severity,
             title=title or (verdict.reason if figures else f"Trouble in {area.title}"),
             culprit=match.path or alert.culprit,
@@ -239,12 +240,15 @@ class Consequences:
         minute = minute_of(verdict.happened)
         for counter in verdict.counters:
             self._counted[counter, minute] += 1
+        if verdict.moved is not None:
+            for counter in verdict.moved.counters:
+                self._counted[counter, verdict.moved.minute] -= 1
         measure = alert.measure
         if measure is None or delivery.replay_of is not None:
             return
         if measure.objective:
             self._measured(measure.objective, measure.value, verdict.happened, alert, delivery)
-        else:
+        elif verdict.outcome not in NOT_COUNTED:
             key = (measure.area, alert.environment), minute
             attempts, failures = self._outcomes.get(key, (0, 0))
             self._outcomes[key] = attempts + measure.attempts, failures + measure.failures

@@ -7,8 +7,8 @@ empty one and lets it grow. Both decide with the same code.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from responder.classify.noise import Snoozed
 from responder.classify.severity import Severity
@@ -18,16 +18,43 @@ MOST_OPEN = 5  # open incidents of one area before new environments join the fir
 
 Counter = tuple[str, str]  # an area or area/family, and an environment
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Where one event was counted, the area first. While only an issue tells of it, no id."""
+
+    event_id: str
+    counters: tuple[Counter, ...]
+    minute: int
+
+    @property
+    def area(self) -> str:
+        """The area it was counted in."""
+        return self.counters[0][0]
+
+    @property
+    def environment(self) -> str:
+        """The environment it was counted in."""
+        return self.counters[0][1]
+
 
 @dataclass(slots=True)
 class OpenIncident:
-    """An incident that alerts can join. `key` is its id, or a number below 0 until it has one."""
+    """An incident that alerts can join. `key` is its id, or a number below 0 until it has one.
+
+    `subjects` is what it is about, as far as alerts to decide ask for it, `joined` the
+    environments of those that joined it since it was put here.
+    """
 
     key: int
     area: str
     environment: str
     severity: Severity
     opened_at: datetime
+    subjects: set[str] = field(default_factory=set)
+    joined: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -40,33 +67,57 @@ class History:
     outcomes: dict[Counter, dict[int, tuple[int, int]]] = field(
         default_factory=lambda: defaultdict(dict)
     )
-    events: set[str] = field(default_factory=set)
-    moments: dict[str, bool] = field(default_factory=dict)  # whether an issue stands for it
+    events: dict[str, Counted] = field(default_factory=dict)
+    moments: dict[str, Counted] = field(default_factory=dict)
     open: dict[str, list[OpenIncident]] = field(default_factory=lambda: defaultdict(list))
     subjects: dict[str, int] = field(default_factory=dict)  # the newest incident of each
     snoozes: list[Snoozed] = field(default_factory=list)
     opened: int = 0  # incidents that have no id yet
 
-    def counted(self, alert: Alert) -> bool:
-        """Whether this event has been counted already.
+    def known(self, alert: Alert) -> Counted | None:
+        """Where this event has been counted already; None if it has not.
 
         One event may come through two alert rules, and as issue, error and event_alert. An
-        issue carries no event's id, but the time of the event that made it.
+        issue carries no event's id, but the time of the event that made it. It stands for one
+        event: the next one of the same millisecond is another.
         """
-        moment = moment_of(alert)
-        if alert.event_id:
-            return alert.event_id in self.events or self.moments.get(moment, False)
-        return bool(moment) and moment in self.moments
+        at = self.moments.get(moment_of(alert))
+        if not alert.event_id:
+            return at
+        found = self.events.get(alert.event_id)
+        return at if found is None and at is not None and not at.event_id else found
 
     def count(self, alert: Alert, counters: tuple[Counter, ...], minute: int) -> None:
         """Count an alert in its own minute."""
         for counter in counters:
             self.alerts[counter][minute] += 1
-        if alert.event_id:
-            self.events.add(alert.event_id)
-        moment = moment_of(alert)
-        if moment:
-            self.moments.setdefault(moment, not alert.event_id)
+        self.remember(alert.event_id, moment_of(alert), counters, minute)
+
+    def remember(
+        self, event_id: str, moment: str, counters: tuple[Counter, ...], minute: int
+    ) -> None:
+        """Know an event again. Without counters it is one that was known by its moment."""
+        at = self.moments.get(moment)
+        only_issue = at is not None and not at.event_id
+        if counters:
+            counted = Counted(event_id, counters, minute)
+        elif at is not None and only_issue and event_id:
+            counted = replace(at, event_id=event_id)
+        else:
+            return
+        if event_id:
+            self.events.setdefault(event_id, counted)
+        if moment and (at is None or (only_issue and event_id)):
+            self.moments[moment] = counted
+
+    def unsettled(self, counted: Counted) -> bool:
+        """Whether an event still counts, for no incident that it led to has been resolved."""
+        return self.alerts[counted.counters[0]].get(counted.minute, 0) > 0
+
+    def take_back(self, counted: Counted) -> None:
+        """Count an event no longer where it was counted, for more is known about it."""
+        for counter in counted.counters:
+            self.alerts[counter][counted.minute] -= 1
 
     def add_outcome(self, counter: Counter, minute: int, attempts: int, failures: int) -> None:
         """Add what was tried and what failed in a minute."""
@@ -84,9 +135,8 @@ class History:
         for incident in open_:
             if incident.environment == alert.environment:
                 return incident
-        about = {self.subjects.get(subject) for subject in subjects_of(alert)}
         for incident in open_:
-            if incident.key in about:
+            if self.is_about(incident, alert):
                 return incident
         if open_ and (not alert.environment or len(open_) >= MOST_OPEN):
             return open_[0]
@@ -96,6 +146,19 @@ class History:
         """The newest incident that is about the same issue or metric alert, open or not."""
         found = (self.subjects.get(subject) for subject in subjects_of(alert))
         return next((key for key in found if key is not None), None)
+
+    def is_about(self, incident: OpenIncident, alert: Alert) -> bool:
+        """Whether the alert's issue or metric alert is in the incident already."""
+        return any(
+            subject in incident.subjects or self.subjects.get(subject) == incident.key
+            for subject in subjects_of(alert)
+        )
+
+    def add_subjects(self, incident: OpenIncident, alert: Alert) -> None:
+        """The incident is about what the alert is about."""
+        for subject in subjects_of(alert):
+            incident.subjects.add(subject)
+            self.subjects[subject] = incident.key
 
     def new_key(self) -> int:
         """A key for an incident that has no id yet."""
@@ -113,17 +176,18 @@ class History:
         taken = {one.environment for one in open_}
         for counts in (self.alerts, self.outcomes):
             for counter in list(counts):
-                if settles(counter, incident.area, incident.environment, taken):
+                if settles(counter, incident, taken):
                     del counts[counter]
 
 
-def settles(counter: Counter, area: str, environment: str, taken: set[str]) -> bool:
-    """Whether resolving an incident settles a counter.
+def settles(counter: Counter, incident: OpenIncident, taken: set[str]) -> bool:
+    """Whether resolving an incident settles a counter: of its own environment, or a joined one.
 
-    Environments without an incident of their own have joined this one.
+    Environments with an open incident of their own, which are `taken`, keep what they counted.
     """
     name, of = counter
-    return name.partition("/")[0] == area and (of == environment or of not in taken)
+    mine = of == incident.environment or (of in incident.joined and of not in taken)
+    return name.partition("/")[0] == incident.area and mine
 
 
 def subjects_of(alert: Alert) -> tuple[str, ...]:
@@ -137,4 +201,4 @@ def moment_of(alert: Alert) -> str:
     """An event's issue and time, to the millisecond: what an issue has of its first event."""
     if not alert.issue_id or alert.occurred_at is None:
         return ""
-    return f"{alert.issue_id}@{int(alert.occurred_at.timestamp() * 1000)}"
+    return f"{alert.issue_id}@{(alert.occurred_at - _EPOCH) // timedelta(milliseconds=1)}"

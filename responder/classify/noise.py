@@ -31,7 +31,8 @@ class Ignore(Strict):
     """Alerts to keep quiet. All that is given must fit; of each list, one entry.
 
     `messages` may stand anywhere in the title or message; `types` are exceptions' and
-    `releases` versions, as a whole; `frames` match where the newest frame was loaded from.
+    `releases` versions, as a whole; `frames` match where the newest frame was loaded from, or
+    of an issue, which has none, its location.
     """
 
     title: str = ""
@@ -51,7 +52,7 @@ class Ignore(Strict):
     def fits(self, alert: Alert) -> bool:
         """Whether the alert is of this kind, whatever its area."""
         newest = alert.frames[0] if alert.frames else None
-        addresses = (newest.address, newest.path) if newest else ()
+        addresses = (newest.address, newest.path) if newest else (alert.location,)
         return (
             _any(contains, self.messages, (alert.title, alert.message))
             and _any(matches, self.types, (alert.type,))
@@ -110,7 +111,8 @@ class Maintenance(Strict):
             return self.from_ <= at < self.until
         assert self.for_ is not None
         local = at.astimezone(ZoneInfo(self.zone)).date()
-        starts = (self._start(local - timedelta(days=back)) for back in (0, 1))
+        # From two days ago too: a day on which clocks go forward has 23 hours.
+        starts = (self._start(local - timedelta(days=back)) for back in range(3))
         return any(start is not None and start <= at < start + self.for_ for start in starts)
 
     def _start(self, day: date) -> datetime | None:
@@ -136,7 +138,7 @@ class Snoozed:
 
     def covers(self, alert: Alert, area: str, at: datetime) -> bool:
         """Whether it keeps this alert quiet."""
-        about = self.area == area if self.area else self.issue_id == (alert.issue_id or None)
+        about = self.area == area if self.area else self.issue_id in {alert.issue_id} - {""}
         return about and self.since <= at < self.until
 
 

@@ -85,9 +85,18 @@ class Objective(Strict):
     sentry: SentryQuestion | None = None
 
     @model_validator(mode="after")
-    def _same_unit(self) -> Objective:
-        if self.alarm and parse_limit(self.alarm).unit != self.limit.unit:
+    def _alarm_fits(self) -> Objective:
+        if self.alarm is None:
+            return self
+        target, alarm = self.limit, parse_limit(self.alarm)
+        if alarm.unit != target.unit:
             raise ValueError("`alarm` and `target` need the same kind of unit")
+        beyond = alarm.value == target.value or not target.met_by(alarm.value)
+        if alarm.sign[0] == target.sign[0] or not beyond:
+            raise ValueError(
+                f"`alarm` {self.alarm} holds for figures that meet the target {self.target}; "
+                "write it for those far from it"
+            )
         return self
 
     @model_validator(mode="after")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from responder.classify.paths import PathPatterns
+
+_COMMENT = re.compile(r"(^|\s)#.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +32,24 @@ def parse_owners(text: str) -> Owners:
         ValueError: a line's pattern can't be read; the message names the line.
     """
     lines = []
-    for number, line in enumerate(text.splitlines(), 1):
-        pattern, *owners = line.partition(" #")[0].split()[:20] or [""]
-        if not pattern or pattern.startswith("#"):
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+        pattern, *owners = _COMMENT.sub("", line).split()[:20] or [""]
+        if not pattern:
             continue
         try:
-            patterns = PathPatterns(["**" if pattern == "*" else pattern])
+            patterns = PathPatterns(_as_ignored(pattern))
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
         lines.append((patterns, " ".join(owners)))
     return Owners(tuple(lines))
+
+
+def _as_ignored(pattern: str) -> list[str]:
+    """A pattern in the words of a .gitignore, which reads two of them otherwise."""
+    if pattern.startswith("!"):
+        raise ValueError(f"{pattern!r}: a CODEOWNERS file has no `!`; leave a path without owners")
+    if pattern == "*":
+        return ["**"]
+    if pattern.endswith("/*"):  # what is in the folder, not what is in folders in it
+        return [pattern, f"!{pattern}/**"]
+    return [pattern]

@@ -139,6 +139,16 @@ class Reading:
         """Whether it is over the threshold."""
         return breached(self.threshold, self.count, self.attempts)
 
+    @property
+    def nearness(self) -> float:
+        """How near it is to a breach, from 0 to 1; more the further it is beyond."""
+        if self.threshold.failure_rate is None:
+            return self.count / ((self.threshold.more_than or 0) + 1)
+        if not self.attempts or self.attempts < self.threshold.at_least:
+            return 0.0
+        allowed = self.threshold.failure_rate * self.attempts / 100
+        return self.count / allowed if allowed else float(self.count)
+
     def describe(self) -> str:
         """What was read, beside what is allowed."""
         if self.threshold.failure_rate is None:

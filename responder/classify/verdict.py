@@ -6,13 +6,13 @@ backtest decide alike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from responder.classify.areas import Area, Areas
-from responder.classify.history import Counter, History, OpenIncident, subjects_of
+from responder.classify.history import Counted, Counter, History, OpenIncident, moment_of
 from responder.classify.match import Match, classify
 from responder.classify.noise import Noise, Quiet
 from responder.classify.objectives import Objective
@@ -71,6 +71,7 @@ class Arrival:
 class Verdict:
     """The decision. `count` and `threshold` are of the reading nearest to a breach.
 
+    `counters` are what it was counted in, `moved` what the same event counts in no longer.
     `opens` is the incident it opens; `joins` the key of the one it joins, or is about.
     """
 
@@ -79,6 +80,7 @@ class Verdict:
     match: Match | None = None
     happened: datetime | None = None
     counters: tuple[Counter, ...] = ()
+    moved: Counted | None = None
     count: int | None = None
     threshold: str | None = None
     readings: tuple[Reading, ...] = ()
@@ -106,6 +108,7 @@ class Verdict:
                 for reading in self.readings
             ],
             "counters": [f"{name} in {where or 'no environment'}" for name, where in self.counters],
+            "counted_in": [list(counter) for counter in self.counters],
             "suppressed_by": self.quiet.rule if self.quiet else None,
         }
 
@@ -143,109 +146,210 @@ def _noted(alert: Alert, history: History) -> Verdict:
 
 
 def _fired(alert: Alert, match: Match, arrival: Arrival, history: History, rules: Rules) -> Verdict:
+    known = history.known(alert)
+    if known is not None and known.event_id and not alert.event_id:
+        alert, match = _as_its_event(alert, match, known, rules)
     area = rules.areas.root[match.area]
     happened = min(alert.occurred_at or arrival.at, arrival.at)
     verdict = Verdict(Outcome.COUNTED, match.reason, match, happened)
-    if area.environments is not None and alert.environment not in area.environments:
-        reason = f"only {', '.join(area.environments)} counts for {match.area}"
-        return replace(verdict, outcome=Outcome.OTHER_ENVIRONMENT, reason=reason)
-    quiet = rules.noise.quiets(
-        alert, match.area, area, happened=happened, arrived=arrival.at, snoozes=history.snoozes
-    )
-    if quiet is not None:
-        return replace(verdict, outcome=Outcome.SUPPRESSED, reason=quiet.reason, quiet=quiet)
+    kept_out = _kept_out(verdict, alert, area, arrival, history, rules)
+    if kept_out is not None:
+        return kept_out
     incident = history.joinable(match.area, alert)
-    if not arrival.replay and history.counted(alert):
-        return replace(
-            verdict,
-            outcome=Outcome.SAME_EVENT,
-            reason="this event has been counted already",
-            joins=incident.key if incident else None,
-        )
-    verdict = _counted(verdict, alert, area, arrival, history)
-    severity = (verdict.breached and verdict.breached.threshold.severity) or rules.severity_of(
-        match.area
-    )
+    counters, to_read = _counters(alert, match.area, area)
+    if known is not None and not arrival.replay:
+        if not _says_more(alert, known, counters, history):
+            history.remember(alert.event_id, moment_of(alert), (), minute_of(happened))
+            return _same_event(verdict, alert, area, incident, arrival, history, rules)
+        if history.unsettled(known):
+            history.take_back(known)
+            verdict = replace(verdict, moved=known)
+    usual = rules.severity_of(match.area)
+    if alert.metric is not None:  # what Sentry has measured is not counted
+        verdict = replace(verdict, threshold=BY_SENTRY)
+    else:
+        if not arrival.replay:
+            history.count(alert, counters, minute_of(happened))
+            verdict = replace(verdict, counters=counters)
+        # Of a replay that was never counted the readings tell what it would make of them.
+        extra = 1 if arrival.replay and known is None else 0
+        readings = _readings(history, to_read, happened, arrival, extra)
+        verdict = _judged(verdict, readings, area, usual)
+    severity = (verdict.breached and verdict.breached.threshold.severity) or usual
     if incident is not None:
-        return _joined(verdict, alert, incident, severity, history)
+        again = known is not None and not arrival.replay and history.is_about(incident, alert)
+        return _joined(verdict, alert, incident, severity, history, again=again)
     if verdict.breached is not None or alert.metric is not None:
         return _opened(verdict, alert, severity, arrival, history)
+    return _first_seen(verdict, alert, area, arrival, history, rules)
+
+
+def _as_its_event(alert: Alert, match: Match, known: Counted, rules: Rules) -> tuple[Alert, Match]:
+    """An issue placed where its event was, which told more: it had a stack and an environment."""
+    if match.area != known.area and known.area in rules.areas.root:
+        reason = f"the event of this issue is about {known.area}; by itself: {match.reason}"
+        match = replace(match, area=known.area, path="", reason=reason)
+    return replace(alert, environment=alert.environment or known.environment), match
+
+
+def _says_more(
+    alert: Alert, known: Counted, counters: tuple[Counter, ...], history: History
+) -> bool:
+    """Whether an event, known by its issue so far, belongs elsewhere than the issue was put.
+
+    Where that was settled with an incident, only another area is news.
+    """
+    if not alert.event_id or known.event_id or counters == known.counters:
+        return False
+    return counters[0][0] != known.area or history.unsettled(known)
+
+
+def _same_event(
+    verdict: Verdict,
+    alert: Alert,
+    area: Area,
+    incident: OpenIncident | None,
+    arrival: Arrival,
+    history: History,
+    rules: Rules,
+) -> Verdict:
+    """It counts no more; but that its issue is new may be heard only now."""
+    if incident is None and history.about(alert) is None:
+        verdict = _first_seen(verdict, alert, area, arrival, history, rules)
+        if verdict.outcome is not Outcome.COUNTED:
+            return verdict
+    return replace(
+        verdict,
+        outcome=Outcome.SAME_EVENT,
+        reason="this event has been counted already",
+        joins=incident.key if incident else None,
+    )
+
+
+def _first_seen(
+    verdict: Verdict, alert: Alert, area: Area, arrival: Arrival, history: History, rules: Rules
+) -> Verdict:
+    """What is to be done about an issue nobody has seen before, if that is what it is."""
+    assert verdict.match is not None
+    usual = rules.severity_of(verdict.match.area)
     if alert.first_seen and area.first_seen == "open":
-        verdict = replace(verdict, reason=f"an issue seen for the first time; {match.reason}")
-        return _opened(verdict, alert, severity, arrival, history)
+        verdict = replace(verdict, reason=f"an issue seen for the first time; {verdict.reason}")
+        return _opened(verdict, alert, usual, arrival, history)
     if alert.first_seen and area.first_seen == "tell":
         return replace(verdict, outcome=Outcome.FIRST_SEEN)
     return verdict
 
 
-def _counted(
-    verdict: Verdict, alert: Alert, area: Area, arrival: Arrival, history: History
-) -> Verdict:
-    """Count the alert and read every threshold. What Sentry has measured is not counted."""
+def _kept_out(
+    verdict: Verdict, alert: Alert, area: Area, arrival: Arrival, history: History, rules: Rules
+) -> Verdict | None:
+    """The decision, if the environment does not count or a rule about noise fits."""
     assert verdict.match is not None
-    assert verdict.happened is not None
-    if alert.metric is not None:
-        return replace(verdict, threshold=BY_SENTRY)
-    name, environment = verdict.match.area, alert.environment
+    name = verdict.match.area
+    if area.environments is not None and alert.environment not in area.environments:
+        reason = f"only {', '.join(area.environments)} counts for {name}"
+        return replace(verdict, outcome=Outcome.OTHER_ENVIRONMENT, reason=reason)
+    quiet = rules.noise.quiets(
+        alert,
+        name,
+        area,
+        happened=verdict.happened or arrival.at,
+        arrived=arrival.at,
+        snoozes=history.snoozes,
+    )
+    if quiet is None:
+        return None
+    return replace(verdict, outcome=Outcome.SUPPRESSED, reason=quiet.reason, quiet=quiet)
+
+
+def _counters(
+    alert: Alert, name: str, area: Area
+) -> tuple[tuple[Counter, ...], list[tuple[Counter, Threshold]]]:
+    """What an alert counts in, and the thresholds that are read, each with its counter."""
+    counters: tuple[Counter, ...] = ((name, alert.environment),)
+    to_read = [(counters[0], threshold) for threshold in area.threshold]
     family = area.family_of(alert.message, alert.title)
-    counters: list[Counter] = [(name, environment)]
-    to_read: list[tuple[Counter, Threshold]] = []
     if family is not None:
-        counters.append((f"{name}/{family[0]}", environment))
-        to_read += [(counters[-1], threshold) for threshold in family[1].thresholds]
-    to_read += [((name, environment), threshold) for threshold in area.threshold]
-    again = 1 if arrival.replay else 0
-    if not arrival.replay:
-        history.count(alert, tuple(counters), minute_of(verdict.happened))
-    happened, now = minute_of(verdict.happened), minute_of(arrival.at)
-    readings = [
-        _read(history, counter, threshold, happened, now, again) for counter, threshold in to_read
-    ]
-    breached = next((reading for reading in readings if reading.breached), None)
-    shown = breached or readings[0]
-    return replace(
-        verdict,
-        counters=() if arrival.replay else tuple(counters),
-        readings=tuple(readings),
-        breached=breached,
-        count=shown.count if shown.threshold.failure_rate is None else _alerts_in(readings),
-        threshold=shown.threshold.describe() if breached else describe(area.threshold),
+        counters += ((f"{name}/{family[0]}", alert.environment),)
+        to_read = [(counters[1], threshold) for threshold in family[1].thresholds] + to_read
+    return counters, to_read
+
+
+def _readings(
+    history: History,
+    to_read: Sequence[tuple[Counter, Threshold]],
+    happened: datetime,
+    arrival: Arrival,
+    extra: int = 0,
+) -> tuple[Reading, ...]:
+    minute, now = minute_of(happened), minute_of(arrival.at)
+    return tuple(
+        _read(history, counter, threshold, minute, now, extra) for counter, threshold in to_read
     )
 
 
-def _alerts_in(readings: list[Reading]) -> int:
-    """How many alerts there are by the first reading that counts alerts, else 1: this one."""
-    counts = (one.count for one in readings if one.threshold.failure_rate is None)
-    return next(counts, 1)
+def _judged(
+    verdict: Verdict, readings: tuple[Reading, ...], area: Area, usual: Severity
+) -> Verdict:
+    """The verdict with what was read: the most severe breach, or else what is nearest to one."""
+    breached = _most_severe(readings, usual)
+    shown = breached or max(readings, key=lambda reading: reading.nearness)
+    of_area = breached is None and shown.threshold in area.threshold
+    counts = [one.count for one in readings if one.threshold.failure_rate is None]
+    return replace(
+        verdict,
+        readings=readings,
+        breached=breached,
+        count=shown.count if shown.threshold.failure_rate is None else max(counts, default=1),
+        threshold=describe(area.threshold) if of_area else shown.threshold.describe(),
+    )
+
+
+def _most_severe(readings: Sequence[Reading], usual: Severity) -> Reading | None:
+    """Of the breaches the most severe, the first among equals."""
+    breaches = [reading for reading in readings if reading.breached]
+    return max(
+        breaches, key=lambda reading: (reading.threshold.severity or usual).rank, default=None
+    )
 
 
 def _read(
-    history: History,
-    counter: Counter,
-    threshold: Threshold,
-    happened: int,
-    now: int,
-    again: int = 0,
+    history: History, counter: Counter, threshold: Threshold, happened: int, now: int, extra: int
 ) -> Reading:
     if threshold.failure_rate is not None:
         failures, attempts = worst(history.outcomes.get(counter, {}), threshold, happened, now)
         return Reading(threshold, failures, attempts or None)
-    return Reading(
-        threshold, busiest(history.alerts.get(counter, {}), threshold, happened, now) + again
-    )
+    counts = history.alerts.get(counter, {})
+    return Reading(threshold, busiest(counts, threshold, happened, now) + extra)
 
 
 def _joined(
-    verdict: Verdict, alert: Alert, incident: OpenIncident, severity: Severity, history: History
+    verdict: Verdict,
+    alert: Alert,
+    incident: OpenIncident,
+    severity: Severity,
+    history: History,
+    *,
+    again: bool,
 ) -> Verdict:
-    for subject in subjects_of(alert):
-        history.subjects[subject] = incident.key
-    worsens = verdict.breached is not None and severity.rank > incident.severity.rank
+    """Join an open incident. An event that is in it `again` is not one alert more."""
+    history.add_subjects(incident, alert)
+    incident.joined.add(alert.environment)
+    verdict = _worsening(verdict, incident, severity, breach=verdict.breached is not None)
+    if again:
+        reason = "this event is in the incident already"
+        return replace(verdict, outcome=Outcome.SAME_EVENT, reason=reason)
+    return replace(verdict, outcome=Outcome.JOINED)
+
+
+def _worsening(
+    verdict: Verdict, incident: OpenIncident, severity: Severity, *, breach: bool
+) -> Verdict:
+    """About an open incident, whose severity a breach raises to its own if that is worse."""
+    worsens = breach and severity.rank > incident.severity.rank
     if worsens:
         incident.severity = severity
-    return replace(
-        verdict, outcome=Outcome.JOINED, joins=incident.key, severity=severity, worsens=worsens
-    )
+    return replace(verdict, joins=incident.key, severity=severity, worsens=worsens)
 
 
 def _opened(
@@ -256,8 +360,7 @@ def _opened(
         history.new_key(), verdict.match.area, alert.environment, severity, arrival.at
     )
     history.add_open(incident)
-    for subject in subjects_of(alert):
-        history.subjects[subject] = incident.key
+    history.add_subjects(incident, alert)
     return replace(verdict, outcome=Outcome.OPENED, opens=incident, severity=severity)
 
 
@@ -271,29 +374,26 @@ def _measured(
         known = ", ".join(rules.areas.root)
         return Verdict(Outcome.KEPT, f"there is no area {measure.area}; there are: {known}")
     area = rules.areas.root[measure.area]
-    counter = measure.area, alert.environment
-    minute = minute_of(happened)
-    if not arrival.replay:
-        history.add_outcome(counter, minute, measure.attempts, measure.failures)
-    readings = [
-        _read(history, counter, threshold, minute, minute_of(arrival.at))
-        for threshold in area.threshold
-        if threshold.failure_rate is not None
-    ]
-    breached = next((reading for reading in readings if reading.breached), None)
     said = f"{measure.failures} of {measure.attempts} failed"
     match = Match(measure.area, "", "outcomes", said)
-    verdict = Verdict(
-        Outcome.MEASURED,
-        said,
-        match,
-        happened,
-        readings=tuple(readings),
+    verdict = Verdict(Outcome.MEASURED, said, match, happened)
+    kept_out = _kept_out(verdict, alert, area, arrival, history, rules)
+    if kept_out is not None:
+        return kept_out
+    counter = measure.area, alert.environment
+    if not arrival.replay:
+        history.add_outcome(counter, minute_of(happened), measure.attempts, measure.failures)
+    rates = [(counter, one) for one in area.threshold if one.failure_rate is not None]
+    readings = _readings(history, rates, happened, arrival)
+    breached = _most_severe(readings, rules.severity_of(measure.area))
+    shown = breached or next(iter(readings), None)
+    verdict = replace(
+        verdict,
+        readings=readings,
         breached=breached,
-        threshold=(breached or readings[0]).threshold.describe() if readings else None,
-        count=None,
+        threshold=shown.threshold.describe() if shown else None,
     )
-    return _by_figures(verdict, alert, arrival, history, rules)
+    return verdict if breached is None else _by_figures(verdict, alert, arrival, history, rules)
 
 
 def _objective(
@@ -316,44 +416,21 @@ def _objective(
     if not objective.alarms(measure.value):
         return verdict
     verdict = replace(verdict, threshold=f"{objective.title} {objective.alarm}")
-    return _by_figures(verdict, alert, arrival, history, rules, alarm=True)
+    area = rules.areas.root[objective.area]
+    kept_out = _kept_out(verdict, alert, area, arrival, history, rules)
+    return kept_out or _by_figures(verdict, alert, arrival, history, rules)
 
 
 def _by_figures(
-    verdict: Verdict,
-    alert: Alert,
-    arrival: Arrival,
-    history: History,
-    rules: Rules,
-    *,
-    alarm: bool = False,
+    verdict: Verdict, alert: Alert, arrival: Arrival, history: History, rules: Rules
 ) -> Verdict:
-    """Open an incident if figures say so. They never join one: it would not be one alert more."""
+    """Open an incident, as figures say. They never join one: it would not be one alert more."""
     assert verdict.match is not None
-    if verdict.breached is None and not alarm:
-        return verdict
-    area = rules.areas.root[verdict.match.area]
-    if area.environments is not None and alert.environment not in area.environments:
-        reason = f"only {', '.join(area.environments)} counts for {verdict.match.area}"
-        return replace(verdict, outcome=Outcome.OTHER_ENVIRONMENT, reason=reason)
-    quiet = rules.noise.quiets(
-        alert,
-        verdict.match.area,
-        area,
-        happened=verdict.happened or arrival.at,
-        arrived=arrival.at,
-        snoozes=history.snoozes,
-    )
-    if quiet is not None:
-        return replace(verdict, outcome=Outcome.SUPPRESSED, reason=quiet.reason, quiet=quiet)
     reading = verdict.breached
     severity = (reading and reading.threshold.severity) or rules.severity_of(verdict.match.area)
     incident = history.joinable(verdict.match.area, alert)
     if incident is not None:
-        worsens = severity.rank > incident.severity.rank
-        if worsens:
-            incident.severity = severity
-        return replace(verdict, joins=incident.key, severity=severity, worsens=worsens)
+        return _worsening(verdict, incident, severity, breach=True)
     said = reading.describe() if reading else verdict.reason
     verdict = replace(verdict, match=replace(verdict.match, reason=said), reason=said)
     return _opened(verdict, alert, severity, arrival, history)

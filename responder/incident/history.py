@@ -7,13 +7,14 @@ however much came before it.
 from __future__ import annotations
 
 from collections import Counter as Tally
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import Table, Update
-from sqlmodel import Session, SQLModel, col, func, or_, select, update
+from sqlmodel import Session, SQLModel, col, or_, select, update
 
 from responder.classify.areas import Areas
 from responder.classify.history import Counter, History, OpenIncident, moment_of, subjects_of
@@ -21,11 +22,13 @@ from responder.classify.match import Match
 from responder.classify.noise import Snoozed
 from responder.classify.severity import Severity
 from responder.classify.thresholds import minute_of, minute_start
+from responder.classify.verdict import Outcome
 from responder.receive.alert import Alert
 from responder.store.database import insert_into
 from responder.store.tables import (
     AlertCount,
     Decision,
+    Delivery,
     Incident,
     IncidentSubject,
     OutcomeCount,
@@ -64,14 +67,16 @@ def load(
     history = History()
     if not pending:
         return history, {}
+    _load_counted(session, [one.alert for one in pending], history)
+    counted = [*history.events.values(), *history.moments.values()]
     touched = {one.area for one in pending if one.area is not None}
+    touched |= {one.area for one in counted}
     # Figures about an objective may open an incident in whichever area it belongs to.
     touched_all = any(one.alert.measure and one.alert.measure.objective for one in pending)
     incidents = open_of_areas(session, sorted(areas.root if touched_all else touched))
     for incident in incidents.values():
         history.add_open(as_open(incident))
     _load_counts(session, pending, areas, history)
-    _load_counted(session, [one.alert for one in pending], history)
     _load_subjects(session, [one.alert for one in pending], history)
     history.snoozes = snoozes(session, since=min(one.arrived for one in pending))
     return history, incidents
@@ -119,62 +124,104 @@ def snoozes(session: Session, *, since: datetime) -> list[Snoozed]:
 def _load_counts(
     session: Session, pending: Iterable[Pending], areas: Areas, history: History
 ) -> None:
-    spans: dict[tuple[str, str], tuple[datetime, datetime]] = {}
+    windows: dict[tuple[str, str], list[tuple[datetime, datetime]]] = defaultdict(list)
     for one in pending:
-        if one.area in areas.root:
-            assert one.area is not None
-            where = one.area, one.alert.environment
-            first, last = spans.get(where, (one.happened, one.happened))
-            spans[where] = min(first, one.happened), max(last, one.happened)
-    for (name, environment), (first, last) in spans.items():
-        area = areas.root[name]
-        earliest = first - area.longest - timedelta(minutes=1)
-        latest = last + area.longest
-        counters = [name, *(f"{name}/{family}" for family in area.families)]
-        for count in session.exec(
-            select(AlertCount).where(
-                col(AlertCount.counter).in_(counters),
-                AlertCount.environment == environment,
-                col(AlertCount.minute).between(earliest, latest),
-            )
-        ):
-            left = count.alerts - count.settled
-            history.alerts[count.counter, environment][minute_of(count.minute)] = left
-        if any(threshold.failure_rate is not None for threshold in area.threshold):
-            for row in session.exec(
-                select(OutcomeCount).where(
-                    OutcomeCount.area == name,
-                    OutcomeCount.environment == environment,
-                    col(OutcomeCount.minute).between(earliest, latest),
-                )
-            ):
-                history.outcomes[name, environment][minute_of(row.minute)] = (
-                    row.attempts - row.settled_attempts,
-                    row.failures - row.settled_failures,
-                )
+        if one.area is not None and one.area in areas.root:
+            longest = areas.root[one.area].longest
+            earliest = one.happened - longest - timedelta(minutes=1)
+            windows[one.area, one.alert.environment].append((earliest, one.happened + longest))
+    for counted in history.moments.values():
+        if not counted.event_id:  # it may be counted elsewhere, once its event comes
+            minute = minute_start(counted.minute)
+            windows[counted.area, counted.environment].append((minute, minute))
+    for (area, environment), some in windows.items():
+        for earliest, latest in _merged(some):
+            _load_window(session, history, area, environment, earliest, latest)
+
+
+def _merged(windows: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    """The same windows without overlaps: one alert from long ago must not read all since."""
+    merged: list[tuple[datetime, datetime]] = []
+    for earliest, latest in sorted(windows):
+        if merged and earliest <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], latest)
+        else:
+            merged.append((earliest, latest))
+    return merged
+
+
+def _load_window(
+    session: Session,
+    history: History,
+    area: str,
+    environment: str,
+    earliest: datetime,
+    latest: datetime,
+) -> None:
+    """The counts of an area, of its families, and of what was tried in it."""
+    for count in session.exec(
+        select(AlertCount).where(
+            or_(
+                AlertCount.counter == area,
+                col(AlertCount.counter).startswith(f"{area}/", autoescape=True),
+            ),
+            AlertCount.environment == environment,
+            col(AlertCount.minute).between(earliest, latest),
+        )
+    ):
+        left = max(count.alerts - count.settled, 0)
+        history.alerts[count.counter, environment][minute_of(count.minute)] = left
+    for row in session.exec(
+        select(OutcomeCount).where(
+            OutcomeCount.area == area,
+            OutcomeCount.environment == environment,
+            col(OutcomeCount.minute).between(earliest, latest),
+        )
+    ):
+        history.outcomes[area, environment][minute_of(row.minute)] = (
+            row.attempts - row.settled_attempts,
+            row.failures - row.settled_failures,
+        )
 
 
 def _load_counted(session: Session, alerts: Sequence[Alert], history: History) -> None:
+    """Which of these events were counted before, and where. What a replay was made of is not."""
     events = sorted({alert.event_id for alert in alerts if alert.event_id})
     moments = sorted({moment for alert in alerts if (moment := moment_of(alert))})
+    found: dict[int, Decision] = {}
     for some_events, some_moments in zip(
         _chunks(events, moments), _chunks(moments, events), strict=True
     ):
         rows = session.exec(
-            select(Decision.event_id, Decision.moment).where(
+            select(Decision)
+            .join(Delivery, col(Delivery.id) == col(Decision.delivery_id))
+            .where(
                 or_(
                     col(Decision.event_id).in_(some_events),
                     col(Decision.moment).in_(some_moments),
                 ),
                 col(Decision.happened_at).is_not(None),
-                col(Decision.count).is_not(None),
+                or_(
+                    col(Decision.count).is_not(None),
+                    col(Decision.outcome) == Outcome.SAME_EVENT.value,
+                ),
+                col(Delivery.replay_of).is_(None),
             )
         )
-        for event_id, at in rows:
-            if event_id:
-                history.events.add(event_id)
-            if at:
-                history.moments[at] = history.moments.get(at, False) or not event_id
+        found |= {row.delivery_id: row for row in rows}
+    for _, row in sorted(found.items()):
+        assert row.happened_at is not None
+        minute = minute_of(row.happened_at)
+        history.remember(row.event_id or "", row.moment or "", _counters_of(row), minute)
+
+
+def _counters_of(row: Decision) -> tuple[Counter, ...]:
+    """What a decision was counted in; none if it was known already."""
+    listed = (row.explanation or {}).get("counted_in") or ()
+    counters = tuple((name, environment) for name, environment in listed)
+    if counters or row.outcome == Outcome.SAME_EVENT or row.area is None:
+        return counters
+    return ((row.area, row.environment or ""),)
 
 
 def _chunks(values: Sequence[T], others: Sequence[Any]) -> Iterator[Sequence[T]]:
@@ -187,15 +234,19 @@ def _load_subjects(session: Session, alerts: Iterable[Alert], history: History) 
     subjects = sorted({subject for alert in alerts for subject in subjects_of(alert)})
     for some in _chunks(subjects, ()):
         rows = session.exec(
-            select(IncidentSubject.subject, func.max(IncidentSubject.incident_id))
+            select(IncidentSubject)
             .where(col(IncidentSubject.subject).in_(some))
-            .group_by(IncidentSubject.subject)
+            .order_by(col(IncidentSubject.incident_id))
         )
-        history.subjects |= dict(rows.all())
+        open_ = {one.key: one for several in history.open.values() for one in several}
+        for row in rows:
+            history.subjects[row.subject] = row.incident_id
+            if row.incident_id in open_:
+                open_[row.incident_id].subjects.add(row.subject)
 
 
 def save_counts(session: Session, counted: Tally[tuple[Counter, int]]) -> None:
-    """Add alerts to the minutes they happened in."""
+    """Add alerts to the minutes they happened in, or take them back from there."""
     for ((counter, environment), minute), alerts in sorted(counted.items()):
         _add(
             session,
@@ -240,8 +291,19 @@ def save_subjects(session: Session, found: Iterable[tuple[str, int]]) -> None:
 def settle(session: Session, incident: Incident) -> None:
     """What a resolved incident has counted is not counted again by the next one.
 
-    So do the environments that joined it because they have no incident of their own.
+    That is all of its environment, and of those whose alerts joined it, unless they have an
+    open incident of their own by now.
     """
+    joined = set(
+        session.exec(
+            select(Decision.environment)
+            .where(
+                Decision.incident_id == incident.id,
+                col(Decision.outcome).in_([Outcome.OPENED, Outcome.JOINED]),
+            )
+            .distinct()
+        )
+    )
     taken = session.exec(
         select(Incident.environment).where(
             Incident.area == incident.area,
@@ -249,15 +311,17 @@ def settle(session: Session, incident: Incident) -> None:
             Incident.id != incident.id,
         )
     ).all()
+    settled = (joined - set(taken)) | {incident.environment}
     for statement, counter in _settling():
-        environment = counter.table.c.environment
         session.execute(
             statement.where(
                 or_(
                     counter == incident.area,
                     counter.startswith(f"{incident.area}/", autoescape=True),
                 ),
-                or_(environment == incident.environment, environment.not_in(list(taken))),
+                counter.table.c.environment.in_(
+                    sorted(where for where in settled if where is not None)
+                ),
             )
         )
 
