@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import containment, store_drivers
+from bench import containment, store_drivers, storm
 
-for part in (containment, store_drivers):
+for part in (containment, storm, store_drivers):
     part.main()

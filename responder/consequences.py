@@ -88,7 +88,7 @@ class Consequences:
         for incident_id, happened in self._fresh.items():
             self._go_on(self._incidents[incident_id], happened)
         for incident_id in sorted(self._changed):
-            outbox.refresh(session, incident_id)
+            outbox.counted(session, incident_id, now=self._now)
         history.save_counts(session, self._counted)
         history.save_outcomes(session, self._outcomes)
         history.save_subjects(session, self._subjects)

@@ -83,6 +83,12 @@ class Service:
             lines.put(line)
         lines.put(None)
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """`kill -9`."""
         assert self._process is not None

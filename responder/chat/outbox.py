@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, case, col, select, update
 
 from responder.store.database import insert_into
 from responder.store.tables import ChatMessage
 
 CARD, CHECKLIST, APPROVAL, NOTE = "card", "checklist", "approval", "note"
+COUNTING = timedelta(seconds=5)  # what alerts alone change is shown as often
 MOST_LINES = 10  # of new issues in one message
 
 
@@ -52,11 +53,31 @@ def tell(session: Session, key: str, heading: str, line: str, *, now: datetime) 
 
 
 def refresh(session: Session, incident_id: int) -> None:
-    """Have every message about the incident that changes with it brought up to date."""
+    """Have every message about the incident that changes with it brought up to date, soon."""
     session.execute(
         update(ChatMessage)
         .where(col(ChatMessage.incident_id) == incident_id, col(ChatMessage.kind) != NOTE)
-        .values(wanted=ChatMessage.wanted + 1)
+        .values(
+            wanted=ChatMessage.wanted + 1,
+            # At once, unless chat refused it and is given time.
+            due_at=case(
+                (col(ChatMessage.error).is_(None), ChatMessage.created_at),
+                else_=ChatMessage.due_at,
+            ),
+        )
+    )
+
+
+def counted(session: Session, incident_id: int, *, now: datetime) -> None:
+    """Have the card show how many alerts there are, by and by: a storm is a few updates."""
+    session.execute(
+        update(ChatMessage)
+        .where(
+            col(ChatMessage.incident_id) == incident_id,
+            col(ChatMessage.kind) == CARD,
+            col(ChatMessage.sent) == col(ChatMessage.wanted),
+        )
+        .values(wanted=ChatMessage.wanted + 1, due_at=now + COUNTING)
     )
 
 

@@ -49,6 +49,7 @@ class Sender:
         self._now = now
         self._woken = asyncio.Event()
         self._quiet_until: datetime | None = None  # the chat asked us to slow down
+        self._shown: dict[int, datetime] = {}  # by message, within the last PACE
 
     def wake(self) -> None:
         """Look at once; somebody wants something said."""
@@ -77,6 +78,7 @@ class Sender:
         now = self._now()
         if self._quiet_until is not None and now < self._quiet_until:
             return 0
+        self._shown = {key: at for key, at in self._shown.items() if now - at < PACE}
         work, broken = await self._store.read(lambda session: self._due(session, now))
         for row in broken:
             await self._failed(row, ChatError("it can't be put together", permanent=True))
@@ -89,7 +91,11 @@ class Sender:
         """What is behind, and what can't be shown at all, which must not stop the rest."""
         rows = session.exec(
             select(ChatMessage)
-            .where(col(ChatMessage.sent) < col(ChatMessage.wanted), col(ChatMessage.due_at) <= now)
+            .where(
+                col(ChatMessage.sent) < col(ChatMessage.wanted),
+                col(ChatMessage.due_at) <= now,
+                col(ChatMessage.id).not_in(list(self._shown)),
+            )
             .order_by(col(ChatMessage.ref).is_not(None), col(ChatMessage.id))
             .limit(BATCH)
         )
@@ -149,11 +155,11 @@ class Sender:
 
     async def _sent(self, row: ChatMessage, ref: dict[str, Any]) -> None:
         now = self._now()
+        self._shown[row.id or 0] = now
 
         def work(session: Session) -> None:
             stored = session.get_one(ChatMessage, row.id)
             stored.ref, stored.sent, stored.attempts, stored.error = ref, row.wanted, 0, None
-            stored.due_at = now + PACE
             session.add(stored)
             if row.error is not None:
                 self._tell(session, row, now, "chat-back", f"{self._chat.name} works again")
