@@ -101,8 +101,8 @@ class Maintenance(Strict):
             raise ValueError("write `from` with `until`, or `every` with `for`")
         if self.from_ and self.until and self.from_ >= self.until:
             raise ValueError("`until` must be after `from`")
-        if self.for_ and not timedelta(0) < self.for_ <= timedelta(days=1):
-            raise ValueError("`for` is at most 1d")
+        if self.for_ is not None and not timedelta(0) < self.for_ <= timedelta(days=1):
+            raise ValueError("`for` is more than nothing, and at most 1d")
         return self
 
     def covers(self, at: datetime) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from responder.classify.paths import PathPatterns
 
+_EXTENSION = re.compile(r"\.(\w+)$")
 _COMMENT = re.compile(r"(^|\s)#.*")
 
 
@@ -14,13 +15,15 @@ _COMMENT = re.compile(r"(^|\s)#.*")
 class Owners:
     """Patterns with their owners, in the order of the file."""
 
-    lines: tuple[tuple[PathPatterns, str], ...] = ()
+    lines: tuple[tuple[PathPatterns, str, str], ...] = ()  # with the extension it must have
 
     def of(self, path: str) -> str:
         """The owners of a path, as they are written; "" if it has none."""
         if path:
-            for patterns, owners in reversed(self.lines):
-                if patterns.best(path) is not None:
+            extension = _EXTENSION.search(path)
+            for patterns, only, owners in reversed(self.lines):
+                other = only and extension is not None and extension[1] != only
+                if not other and patterns.best(path) is not None:
                     return owners
         return ""
 
@@ -40,7 +43,9 @@ def parse_owners(text: str) -> Owners:
             patterns = PathPatterns(_as_ignored(pattern))
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
-        lines.append((patterns, " ".join(owners)))
+        # For areas an extension makes no difference; here `*.sql` is about nothing else.
+        only = pattern.rpartition("*.")[2] if "*." in pattern else ""
+        lines.append((patterns, only, " ".join(owners)))
     return Owners(tuple(lines))
 
 

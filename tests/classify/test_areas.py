@@ -185,6 +185,64 @@ def test_metric_alerts(areas: Areas, fields: dict[str, str], name: str) -> None:
     assert classify(metric(**fields), areas).area == name
 
 
+def test_tags_somebody_put_there_say_what_it_is() -> None:
+    areas = parse_areas(
+        {
+            "default": DEFAULT,
+            "video": area(tags={"feature": "video*"}, paths=["lib/video/**"]),
+            "mail": area(paths=["lib/mail/**"], messages=["mail error"]),
+            "db": area(tags={"layer": "db", "feature": "data"}),
+        }
+    )
+    tagged = {"feature": "Video calls", "browser": "Firefox"}
+    match = classify(alert(tags=tagged, transaction="GET /", message="mail error"), areas)
+    assert (match.area, match.found_in) == ("video", "tag")
+    assert match.reason == "tag feature: Video calls matched video: feature: video*"
+    assert "message “mail error” matched mail: mail error" in match.nearly
+    assert classify(alert("lib/mail/a.ts", tags=tagged), areas).area == "mail"  # a frame says more
+    assert classify(alert(tags={"feature": "my video"}), areas).area == "default"
+    assert classify(alert(tags={"layer": "DB"}), areas).area == "db"  # any of them is enough
+    assert classify(alert(tags={"layer": ""}), areas).area == "default"
+
+
+def test_a_project_is_what_is_left_to_go_by() -> None:
+    areas = parse_areas({"default": DEFAULT, "mobile": area(projects=["kulti-app"])})
+    assert classify(alert("lib/x.ts", project="kulti-app"), areas).area == "mobile"
+    assert classify(alert("lib/x.ts", project="kulti"), areas).area == "default"
+    assert classify(alert("lib/x.ts"), areas).area == "default"
+    both = parse_areas(
+        {
+            "default": DEFAULT,
+            "mobile": area(projects=["kulti-app"], severity="critical"),
+            "mail": area(messages=["mail error"], severity="low"),
+        }
+    )
+    match = classify(alert(project="kulti-app", title="A mail error"), both)
+    assert match.area == "mail"
+    assert match.nearly == ("project kulti-app matched mobile: kulti-app",)
+
+
+def test_a_metric_alert_named_by_its_rule_s_id_goes_there() -> None:
+    areas = parse_areas(
+        {
+            "default": DEFAULT,
+            "slow": area(metric_rules=["p95("]),
+            "signups": area(metric_alerts=["88421"], severity="low"),
+            "credits": area(severity="critical", messages=["credits"]),
+        }
+    )
+
+    def rule(rule_id: str, **fields: Any) -> Alert:
+        return alert(metric=Metric("1", "r", "", "p95(x)", "", rule_id), **fields)
+
+    match = classify(rule("88421", title="Critical: credits"), areas)
+    assert (match.area, match.found_in) == ("signups", "metric")
+    assert match.reason == "metric alert 88421 matched signups: 88421"
+    assert classify(rule("884", title="x"), areas).area == "slow"
+    assert classify(rule(""), areas).area == "slow"
+    assert classify(alert(tags={"rule": "88421"}), areas).area == "default"
+
+
 def test_nothing_to_go_by(areas: Areas) -> None:
     match = classify(alert(title="Something"), areas)
     assert (match.area, match.path, match.found_in) == ("default", "", "")
