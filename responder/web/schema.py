@@ -171,6 +171,94 @@ class PostMortem(PostMortemLine):
     body: str
 
 
+Status = Literal["met", "missed", "unknown"]
+
+
+class Point(BaseModel):
+    """An average; `at` is the middle of the time it is of."""
+
+    at: Instant
+    value: float
+
+
+class Trend(BaseModel):
+    """Averages over `minutes` each, where there are any, in so many `hours` up to now."""
+
+    hours: int
+    minutes: int
+    points: list[Point]
+    lowest: float | None
+    highest: float | None
+    readings: int
+
+
+class Measured(BaseModel):
+    """An objective in one environment; `status` is unknown if the last value is a day old.
+
+    `met_share` is the percentage of the readings of 7 days that met the target.
+    """
+
+    environment: str
+    status: Status
+    value: float
+    at: Instant
+    source: Literal["metric_alert", "polled", "posted"]
+    day: Trend
+    week: Trend
+    met_share: float | None
+
+
+class Objective(BaseModel):
+    """A figure with a target. Values are in `unit`: ms, % or none.
+
+    `how` says from where values can come; `last_incident` is of the last 30 days.
+    """
+
+    name: str
+    title: str
+    measure: str
+    target: str
+    alarm: str | None
+    unit: str
+    area: str
+    status: Status
+    how: list[str]
+    environments: list[Measured]
+    last_incident: int | None
+
+
+class Rate(BaseModel):
+    """What failed in the last `minutes`; above `limit` percent of `at_least` it is too much."""
+
+    threshold: str
+    limit: float
+    minutes: int
+    at_least: int
+    attempts: int
+    failures: int
+    percent: float | None
+    status: Literal["over", "below", "too_few", "unknown"]
+
+
+class AreaRates(BaseModel):
+    """An area's failure rates in one environment; `day` is in percent."""
+
+    area: str
+    title: str
+    environment: str
+    rates: list[Rate]
+    day: Trend
+    counted_at: Instant | None
+    how: list[str]
+
+
+class Objectives(BaseModel):
+    """Objectives, and the areas that have a failure rate among their thresholds."""
+
+    items: list[Objective]
+    rates: list[AreaRates]
+
+
 class Done(BaseModel):
     """What came of an act, in one line."""
 

@@ -12,10 +12,13 @@ from typing import Any, Literal
 
 import psycopg
 from playwright.sync_api import Browser, FloatRect, StorageState
+from sqlmodel import Session
 
 from responder.cli.events import issue_created, metric_alert
+from responder.store.database import Store
 from tests.conftest import CREDITS
 from tests.postgres.server import server
+from tests.web.figures import lived_in
 from tests.web.scene import browser, prepare, site_with
 from tests.web.site import Site, forms
 
@@ -49,6 +52,8 @@ def main(folder: Path, height: int) -> None:
                 "not-found": "/nowhere",
             }
             _shoot(chrome, site, folder, height, pages, state)
+            _measured(site)
+            _shoot(chrome, site, folder, height, {"objectives": "/objectives"}, state)
 
 
 def _past(site: Site) -> None:
@@ -68,6 +73,14 @@ def _past(site: Site) -> None:
     _opened(site, "metric_alert", video)
     site.send("issue", issue_created("TypeError: x is undefined", "components/toast.tsx", now=now))
     site.send("installation", {"action": "created", "data": {"installation": {}}})
+
+
+def _measured(site: Site) -> None:
+    """Figures of a week. They come last, for they are very many deliveries."""
+    store = Store(site.database_url)
+    with Session(store.engine) as session, session.begin():
+        lived_in(session, datetime.now(UTC))
+    store.close()
 
 
 def _present(site: Site) -> int:

@@ -80,6 +80,7 @@ def conforms(value: Any, schema: dict[str, Any], known: dict[str, Any], where: s
         "null": type(None),
         "string": str,
         "integer": int,
+        "number": int | float,
         "boolean": bool,
         "array": list,
         "object": dict,
@@ -128,6 +129,7 @@ def calls(contract: Contract) -> dict[tuple[str, str], tuple[str, dict[str, Any]
         ),
         ("POST", "/steps/{id}/decide"): ("", {}),  # carried out on its own below
         ("GET", "/switches"): ("/switches", {}),
+        ("GET", "/objectives"): ("/objectives", {}),
         ("GET", "/switches/{name}"): (f"/switches/{SWITCH}", {}),
         ("POST", "/switches/{name}/hold"): (f"/switches/{SWITCH}/hold", {"reason": "odd"}),
         ("POST", "/switches/{name}/release"): (f"/switches/{SWITCH}/release", {"reason": "even"}),

@@ -223,7 +223,7 @@ def test_pages_can_be_read_and_hit_by_everybody(
         wrong |= audit()
     incident = site.incident(title=LEDGER + " in averyveryverylongwordwithoutanyspace" * 3)
     site.settled(incident)
-    for path in ("/incidents", f"/incidents/{incident}", "/switches", "/deliveries"):
+    for path in ("/incidents", f"/incidents/{incident}", "/switches", "/deliveries", "/objectives"):
         page.goto(path)
         for summary in page.locator("summary").all():
             summary.click()

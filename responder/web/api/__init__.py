@@ -5,12 +5,13 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from responder.app import Responder
-from responder.web.api import deliveries, incidents, post_mortems, switches
+from responder.web.api import deliveries, incidents, objectives, post_mortems, switches
 from responder.web.operation import Operation, route
 
 OPERATIONS: tuple[Operation, ...] = (
     *incidents.OPERATIONS,
     *switches.OPERATIONS,
+    *objectives.OPERATIONS,
     *deliveries.OPERATIONS,
     *post_mortems.OPERATIONS,
 )

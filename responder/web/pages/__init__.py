@@ -12,9 +12,15 @@ from starlette.staticfiles import StaticFiles
 from responder.app import Responder
 from responder.web.doors import Doors
 from responder.web.html import STATIC
-from responder.web.pages import deliveries, incidents, post_mortems, switches
+from responder.web.pages import deliveries, incidents, objectives, post_mortems, switches
 
-PAGES = (*incidents.PAGES, *switches.PAGES, *deliveries.PAGES, *post_mortems.PAGES)
+PAGES = (
+    *incidents.PAGES,
+    *switches.PAGES,
+    *objectives.PAGES,
+    *deliveries.PAGES,
+    *post_mortems.PAGES,
+)
 ACTS = (*incidents.ACTS, *switches.ACTS, *deliveries.ACTS)
 
 
