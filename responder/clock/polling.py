@@ -6,6 +6,7 @@ poll leaves no gap, and replicas share the work.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
@@ -62,6 +63,8 @@ class Polling:
             return
         try:
             await self._ask_all(await self._due(now))
+        except asyncio.CancelledError:
+            return  # we are stopping; the scheduler would log it as a fault of ours
         except Overloaded:
             self._failed("overloaded", "deliveries wait for the disk; asked again soon")
         except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -128,16 +129,20 @@ def failing(sentry: SentryStandIn, attempts: object, rate: object) -> None:
     sentry.table("spans", [row], query=RATES)
 
 
-async def test_the_clock_polls_and_a_rate_over_the_threshold_opens_an_incident(
-    sentry: SentryStandIn, rates: Path, database: str
-) -> None:
-    failing(sentry, 10, 0.1)
-    more = {
+def connected(sentry: SentryStandIn) -> dict[str, object]:
+    """Settings of a service that has a token."""
+    return {
         "sentry_api_url": sentry.api_url,
         "sentry_api_token": SecretStr(sentry.token),
         "sentry_org": sentry.org,
     }
-    async with office(database, rates, more=more) as here:
+
+
+async def test_the_clock_polls_and_a_rate_over_the_threshold_opens_an_incident(
+    sentry: SentryStandIn, rates: Path, database: str
+) -> None:
+    failing(sentry, 10, 0.1)
+    async with office(database, rates, more=connected(sentry)) as here:
         opened = await here.until(
             lambda session: [i for i in session.exec(select(Delivery)) if i.decided_at],
             lambda rows: len(rows) == 15,
@@ -312,3 +317,15 @@ async def test_an_answer_that_lacks_a_figure_is_told_and_stores_nothing(
             await one.poll()
         assert [entry["problem"] for entry in told] == ["failure_rate() is empty of 100 attempts"]
         assert await one.polled() == []
+
+
+async def test_the_service_stops_at_once_while_sentry_hangs(
+    sentry: SentryStandIn, rates: Path, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    sentry.fail("events", "hang")
+    async with office(database, rates, more=connected(sentry)):
+        while not sentry.calls("events"):  # noqa: ASYNC110 (it happens in another process)
+            await asyncio.sleep(0.02)
+        stopping = time.monotonic()
+    assert time.monotonic() - stopping < 3
+    assert "Traceback" not in caplog.text
