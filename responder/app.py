@@ -17,6 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from responder import local, registry
 from responder.actions.base import Tools
+from responder.admission import Admission
 from responder.chat.base import Chat
 from responder.chat.sender import Sender
 from responder.chat.views import Views
@@ -29,6 +30,7 @@ from responder.playbook.folder import Configuration, load
 from responder.playbook.model import SwitchSpec
 from responder.playbook.runner import Runner
 from responder.receive.intake import Intake
+from responder.receive.quarantine import Quarantine
 from responder.receive.sentry_api import SentryApi
 from responder.receive.source import Source
 from responder.settings import Settings, SettingsError
@@ -93,6 +95,10 @@ class Responder:
             self.store, self.sources, self._configured, now=self.now, decided=self._decided
         )
         self.intake = Intake(self.store, stored=self.journey.wake)
+        self.quarantine = Quarantine(self.store)
+        self.admission = Admission(
+            self.store, self.sources["sentry"], self.secrets.sentry, changed=self._wake
+        )
         self.clock = Clock(
             self.store,
             self.switches,
@@ -122,6 +128,7 @@ class Responder:
         await self.databases.warm()
         for name, run in (
             ("intake", self.intake.run),
+            ("quarantine", self.quarantine.run),
             ("journey", self.journey.run),
             ("runner", self.runner.run),
             ("sender", self.sender.run),

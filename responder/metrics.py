@@ -24,6 +24,11 @@ POLLS = Counter(
     ["answer"],
     registry=registry,
 )
+REFUSALS_DROPPED = Counter(
+    "responder_refusals_dropped_total",
+    "Refused webhooks that the quarantine did not keep, for too many came at once.",
+    registry=registry,
+)
 UNDECIDED = Gauge(
     "responder_deliveries_undecided",
     "Stored deliveries nobody has decided yet.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from responder.store.database import parse_url
 
 PREFIX = "RESPONDER_"
 _HTTP_URL = TypeAdapter(HttpUrl)
+_PLUGIN_TOKEN = re.compile(r"[A-Za-z0-9_-]{24,200}")
 
 
 class SettingsError(Exception):
@@ -33,6 +35,8 @@ class Settings(BaseSettings):
     api_token: SecretStr | None = None
     secret_key: SecretStr | None = None
     sentry_client_secret: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    sentry_plugin_token: SecretStr | None = None
+    outcomes_token: SecretStr | None = None
     sentry_api_url: str = "https://sentry.io/api/0/"
     sentry_api_token: SecretStr | None = None
     sentry_org: str = ""
@@ -53,7 +57,13 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "api_token", "secret_key", "sentry_api_token", "slack_bot_token", "slack_signing_secret"
+        "api_token",
+        "secret_key",
+        "outcomes_token",
+        "sentry_api_token",
+        "sentry_plugin_token",
+        "slack_bot_token",
+        "slack_signing_secret",
     )
     @classmethod
     def _blank_is_unset(cls, value: SecretStr | None) -> SecretStr | None:
@@ -74,6 +84,16 @@ class Settings(BaseSettings):
         if not is_token(token):
             raise ValueError("it has characters that no token has; copy it once more")
         return SecretStr(token)
+
+    @field_validator("sentry_plugin_token")
+    @classmethod
+    def _fits_an_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _PLUGIN_TOKEN.fullmatch(value.get_secret_value()):
+            raise ValueError(
+                "it stands in an address and is all that proves who sends: 24 or more of letters, "
+                "digits, - and _; make one with: openssl rand -hex 32"
+            )
+        return value
 
     @field_validator("sentry_org")
     @classmethod

@@ -85,6 +85,14 @@ WRONG: dict[str, tuple[dict[str, str], list[str]]] = {
         {"RESPONDER_SENTRY_API_TOKEN": "sntrys_hush"},
         ["RESPONDER_SENTRY_API_TOKEN is set but RESPONDER_SENTRY_ORG is not", "slug"],
     ),
+    "the plugin's token is short": (
+        {"RESPONDER_SENTRY_PLUGIN_TOKEN": "hush-hush"},
+        ["RESPONDER_SENTRY_PLUGIN_TOKEN: ", "24 or more", "openssl rand -hex 32"],
+    ),
+    "the plugin's token fits no address": (
+        {"RESPONDER_SENTRY_PLUGIN_TOKEN": "hush/hush/hush/hush/hush/hush"},
+        ["RESPONDER_SENTRY_PLUGIN_TOKEN: ", "letters, digits, - and _"],
+    ),
     "body size": ({"RESPONDER_MAX_BODY_BYTES": "1"}, ["RESPONDER_MAX_BODY_BYTES: ", "1024"]),
     "several at once": (
         {"RESPONDER_PORT": "x", "RESPONDER_LEASE_SECONDS": "0"},

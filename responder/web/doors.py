@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from urllib.parse import parse_qs, quote
 
+from sqlmodel import Session
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from responder.app import Responder, utcnow
+from responder.receive.quarantine import waiting
 from responder.web.auth import SESSION_LIFE, SignedIn, SignIn
 from responder.web.html import render
 from responder.web.problems import EXPECTED, Invalid, status_of
@@ -43,11 +45,11 @@ class Doors:
         """A page for whoever is signed in."""
 
         async def endpoint(request: Request) -> Response:
-            me = await self._who(request)
-            if me is None:
+            visit = await self._visit(request, Form({}))
+            if visit is None:
                 query = request.url.query
                 return _to_sign_in(request.url.path + (query and f"?{query}"))
-            return await _shown(page, Visit(self._responder, request, me, Form({})))
+            return await _shown(page, visit)
 
         return endpoint
 
@@ -56,11 +58,10 @@ class Doors:
 
         async def endpoint(request: Request) -> Response:
             form = await _form(request)
-            me = await self._who(request)
-            if me is None:
+            visit = await self._visit(request, form)
+            if visit is None:
                 return _to_sign_in("/")
-            _check_ours(form, me)
-            visit = Visit(self._responder, request, me, form)
+            _check_ours(form, visit.me)
             try:
                 where = await do(visit)
             except EXPECTED as error:
@@ -115,13 +116,21 @@ class Doors:
         response.delete_cookie(COOKIE, path="/", secure=self._https, httponly=True, samesite="lax")
         return response
 
-    async def _who(self, request: Request) -> SignedIn | None:
+    async def _visit(self, request: Request, form: Form) -> Visit | None:
+        """The request as whoever is signed in makes it."""
         cookie, now = request.cookies.get(COOKIE), self._responder.now()
         if not cookie:
             return None
-        return await self._responder.store.read(
-            lambda session: self._sign_in.signed_in(session, cookie, now=now)
-        )
+
+        def work(session: Session) -> tuple[SignedIn | None, int]:
+            return self._sign_in.signed_in(session, cookie, now=now), waiting(session)
+
+        me, quarantined = await self._responder.store.read(work)
+        return Visit(self._responder, request, me, form, quarantined=quarantined) if me else None
+
+    async def _who(self, request: Request) -> SignedIn | None:
+        visit = await self._visit(request, Form({}))
+        return visit.me if visit else None
 
 
 def local(path: str) -> str:

@@ -91,6 +91,8 @@ def _troubles(operation: Operation) -> dict[str, str]:
         troubles |= {"409": "Does not fit the present state"}
     if operation.body is not None or operation.query:
         troubles["422"] = "The request can't be used; detail says why"
+    if operation.path == "/outcomes":
+        troubles["503"] = "Not all of it could be stored; send it again with its Idempotency-Key"
     if operation.path.startswith("/switches") and operation.body is not None:
         troubles["502"] = "The hold is recorded, but the switch could not be read back"
     return troubles

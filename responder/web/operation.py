@@ -74,13 +74,16 @@ class Operation:
     handler: Handler
     body: type[BaseModel] | None = None
     query: Sequence[str] = field(default=())
+    further_token: Callable[[Responder], str | None] | None = None  # besides the API token
 
 
 def route(responder: Responder, operation: Operation) -> Route:
     """The operation behind the bearer token."""
+    further = operation.further_token(responder) if operation.further_token else None
+    tokens = [responder.secrets.api_token, *([further] if further else [])]
 
     async def endpoint(request: Request) -> Response:
-        if not _authorised(request, responder.secrets.api_token):
+        if not _authorised(request, tokens):
             return problem(
                 401,
                 "send the API token: Authorization: Bearer …",
@@ -96,11 +99,11 @@ def route(responder: Responder, operation: Operation) -> Route:
     return Route(PREFIX + operation.path, endpoint, methods=[operation.method])
 
 
-def _authorised(request: Request, token: str) -> bool:
+def _authorised(request: Request, tokens: Sequence[str]) -> bool:
     kind, _, given = request.headers.get("authorization", "").partition(" ")
-    return kind.lower() == "bearer" and hmac.compare_digest(
-        given.strip().encode("latin-1", "replace"), token.encode()
-    )
+    sent = given.strip().encode("latin-1", "replace")
+    matches = [hmac.compare_digest(sent, token.encode()) for token in tokens]
+    return kind.lower() == "bearer" and any(matches)
 
 
 async def _body(request: Request, model: type[BaseModel] | None) -> BaseModel | None:

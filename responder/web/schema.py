@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
 
 T = TypeVar("T")
 LARGEST_ID = 2**63 - 1
@@ -310,3 +318,77 @@ class TickBody(_Body):
 
 class DecideBody(Act):
     approve: bool = True
+
+
+class Refusal(BaseModel):
+    """A webhook that was refused. `at` is the first of `times`.
+
+    `kept` says whether its body is there to be let in, `verifies` whether one of the present
+    secrets has signed it. Title and culprit are without personal data.
+    """
+
+    id: int
+    at: Instant
+    times: int
+    why: str
+    resource: str
+    client: str
+    size: int
+    headers: dict[str, str]
+    kept: bool
+    readable: bool
+    verifies: bool
+    title: str
+    culprit: str
+    delivery_id: int | None
+    let_in_by: str | None
+
+
+class LetIn(BaseModel):
+    """The delivery it is now; a `duplicate` had come by itself as well."""
+
+    id: int
+    duplicate: bool
+
+
+class Posted(BaseModel):
+    """The delivery that figures became; a `duplicate` changed nothing."""
+
+    id: int
+    duplicate: bool
+
+
+MOST_ATTEMPTS = 1_000_000
+
+
+class Outcome(_Body):
+    """Figures: of an `area`, how often it was tried and failed; of an `objective`, its value.
+
+    Times are in milliseconds, shares in percent. `at` is when it was, now if it is left out.
+    """
+
+    area: Words | None = Field(default=None, max_length=200)
+    attempts: int | None = Field(default=None, ge=1, le=MOST_ATTEMPTS, strict=True)
+    failures: int | None = Field(default=None, ge=0, le=MOST_ATTEMPTS, strict=True)
+    objective: Words | None = Field(default=None, max_length=200)
+    value: float | None = Field(default=None, allow_inf_nan=False, strict=True)
+    environment: Words = Field(default="", max_length=200)
+    at: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Outcome:
+        of_area = self.attempts is not None and self.failures is not None and self.value is None
+        of_objective = self.value is not None and self.attempts is None and self.failures is None
+        if (self.area is None) == (self.objective is None):
+            raise ValueError("name one: an area or an objective")
+        if self.area is not None and not of_area:
+            raise ValueError("an area has attempts and failures, and no value")
+        if self.objective is not None and not of_objective:
+            raise ValueError("an objective has a value, and no attempts and failures")
+        if (self.failures or 0) > (self.attempts or 0):
+            raise ValueError("there are more failures than attempts")
+        return self
+
+
+class OutcomesBody(_Body):
+    items: list[Outcome] = Field(min_length=1, max_length=100)

@@ -58,13 +58,17 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request by somebody who is signed in. `problem` is why what they asked failed."""
+    """One request by somebody who is signed in.
+
+    `problem` is why what they asked failed, `quarantined` how many webhooks are in the quarantine.
+    """
 
     responder: Responder
     request: Request
     me: SignedIn
     form: Form
     problem: Exception | None = None
+    quarantined: int = 0
 
     @property
     def person(self) -> Person:
@@ -95,6 +99,7 @@ class Visit:
             problem=words_of(self.problem) if self.problem else "",
             outcome="Only half done" if isinstance(self.problem, SwitchError) else "Not done",
             path=self.request.url.path,
+            quarantined=self.quarantined,
             **values,
         )
         return HTMLResponse(page, status_of(self.problem) if self.problem else 200, FRESH)

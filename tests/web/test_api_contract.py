@@ -46,6 +46,10 @@ class Contract:
         service.post(f"/switches/{SWITCH}/release", **release).raise_for_status()
         service.post(f"/incidents/{self.resolved}/resolve").raise_for_status()
         self.post_mortem: int = service.get(f"/incidents/{self.resolved}")["post_mortem"]
+        forged = {"Sentry-Hook-Signature": "f" * 64}
+        assert service.send("event_alert", credit_failure(), **forged).status_code == 401
+        refusals = until(lambda: service.get("/refusals")["items"], bool)
+        self.refusal: int = refusals[0]["id"]
         self.steps = {step["id"]: step["step_id"] for step in settled["run"]["steps"]}
 
     def check_answer(self, path: str, method: str, status: int, answer: Any) -> None:
@@ -136,6 +140,12 @@ def calls(contract: Contract) -> dict[tuple[str, str], tuple[str, dict[str, Any]
         ("GET", "/deliveries"): ("/deliveries", {}),
         ("GET", "/deliveries/{id}"): (f"/deliveries/{contract.delivery}", {}),
         ("POST", "/deliveries/{id}/replay"): (f"/deliveries/{contract.delivery}/replay", {}),
+        ("GET", "/refusals"): ("/refusals", {}),
+        ("POST", "/refusals/{id}/let-in"): (f"/refusals/{contract.refusal}/let-in", {"by": "ann"}),
+        ("POST", "/outcomes"): (
+            "/outcomes",
+            {"items": [{"area": "webhooks", "attempts": 1, "failures": 0}]},
+        ),
         ("GET", "/post-mortems"): ("/post-mortems", {}),
         ("GET", "/post-mortems/{id}"): (f"/post-mortems/{contract.post_mortem}", {}),
         ("POST", "/incidents/{id}/resolve"): ("", {}),  # done while setting up
@@ -223,6 +233,8 @@ TROUBLES: dict[str, tuple[str, str, Any, int, str]] = {
     "no step": ("POST", "/steps/999/retry", {}, 404, "there is no step 999"),
     "no delivery": ("GET", "/deliveries/999", None, 404, "there is no delivery 999"),
     "replaying none": ("POST", "/deliveries/999/replay", {}, 404, "there is no delivery 999"),
+    "no refusal": ("POST", "/refusals/999/let-in", {}, 404, "there is no refusal 999"),
+    "no figures": ("POST", "/outcomes", {}, 422, "items: Field required"),
     "no post-mortem": ("GET", "/post-mortems/999", None, 404, "there is no post-mortem 999"),
     "no switch": ("GET", "/switches/lamp", None, 404, "there is no switch lamp; there are: cred"),
     "holding none": ("POST", "/switches/lamp/hold", {"reason": "r"}, 404, "there is no switch"),

@@ -5,7 +5,15 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from responder.app import Responder
-from responder.web.api import deliveries, incidents, objectives, post_mortems, switches
+from responder.web.api import (
+    deliveries,
+    incidents,
+    objectives,
+    outcomes,
+    post_mortems,
+    refusals,
+    switches,
+)
 from responder.web.operation import Operation, route
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -13,6 +21,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *switches.OPERATIONS,
     *objectives.OPERATIONS,
     *deliveries.OPERATIONS,
+    *refusals.OPERATIONS,
+    *outcomes.OPERATIONS,
     *post_mortems.OPERATIONS,
 )
 

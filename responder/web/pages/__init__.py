@@ -12,16 +12,24 @@ from starlette.staticfiles import StaticFiles
 from responder.app import Responder
 from responder.web.doors import Doors
 from responder.web.html import STATIC
-from responder.web.pages import deliveries, incidents, objectives, post_mortems, switches
+from responder.web.pages import (
+    deliveries,
+    incidents,
+    objectives,
+    post_mortems,
+    quarantine,
+    switches,
+)
 
 PAGES = (
     *incidents.PAGES,
     *switches.PAGES,
     *objectives.PAGES,
     *deliveries.PAGES,
+    *quarantine.PAGES,
     *post_mortems.PAGES,
 )
-ACTS = (*incidents.ACTS, *switches.ACTS, *deliveries.ACTS)
+ACTS = (*incidents.ACTS, *switches.ACTS, *deliveries.ACTS, *quarantine.ACTS)
 
 
 def routes(responder: Responder) -> list[Route | Mount]:
