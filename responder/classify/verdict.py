@@ -334,7 +334,8 @@ def _joined(
 ) -> Verdict:
     """Join an open incident. An event that is in it `again` is not one alert more."""
     history.add_subjects(incident, alert)
-    incident.joined.add(alert.environment)
+    if verdict.count is not None:  # else nothing of it was counted, nor has to be settled
+        incident.joined.add(alert.environment)
     verdict = _worsening(verdict, incident, severity, breach=verdict.breached is not None)
     if again:
         reason = "this event is in the incident already"

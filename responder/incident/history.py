@@ -299,7 +299,8 @@ def settle(session: Session, incident: Incident) -> None:
             select(Decision.environment)
             .where(
                 Decision.incident_id == incident.id,
-                col(Decision.outcome).in_([Outcome.OPENED, Outcome.JOINED]),
+                col(Decision.outcome).in_([Outcome.JOINED, Outcome.SAME_EVENT]),
+                col(Decision.count).is_not(None),
             )
             .distinct()
         )
@@ -337,7 +338,12 @@ def _settling() -> Iterator[tuple[Update, Any]]:
     outcomes: Table = OutcomeCount.__table__  # type: ignore[attr-defined]
     yield (
         update(OutcomeCount)
-        .where(outcomes.c.attempts != outcomes.c.settled_attempts)
+        .where(
+            or_(
+                outcomes.c.attempts != outcomes.c.settled_attempts,
+                outcomes.c.failures != outcomes.c.settled_failures,
+            )
+        )
         .values(settled_attempts=outcomes.c.attempts, settled_failures=outcomes.c.failures),
         outcomes.c.area,
     )
