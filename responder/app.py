@@ -21,6 +21,7 @@ from responder.admission import Admission
 from responder.chat.base import Chat
 from responder.chat.sender import Sender
 from responder.chat.views import Views
+from responder.clock.auditor import Auditor
 from responder.clock.polling import Polling
 from responder.clock.schedule import Clock
 from responder.databases import Databases
@@ -99,12 +100,19 @@ class Responder:
         self.admission = Admission(
             self.store, self.sources["sentry"], self.secrets.sentry, changed=self._wake
         )
+        self.auditor = Auditor(
+            self.store,
+            now=self.now,
+            within=timedelta(seconds=settings.decide_within_seconds),
+            wake=self.journey.wake,
+        )
         self.clock = Clock(
             self.store,
             self.switches,
             now=self.now,
             reconcile_every=timedelta(seconds=settings.reconcile_seconds),
         )
+        self.clock.every(self.auditor.every, self.auditor.audit)
         if self.sentry is not None:
             polling = Polling(self.store, self.sentry, self.intake, self._configured, now=self.now)
             self.clock.every(timedelta(seconds=settings.poll_seconds), polling.poll)

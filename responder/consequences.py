@@ -116,7 +116,13 @@ class Consequences:
         if incident is None:
             return incident_id
         if verdict.outcome is Outcome.JOINED:
-            records.join(self._session, incident, self._opening(verdict, alert), now=self._now)
+            records.join(
+                self._session,
+                incident,
+                self._opening(verdict, alert),
+                replay_of=item.delivery.replay_of,
+                now=self._now,
+            )
             self._changed.add(incident_id)
             self._freshen(item, incident_id, verdict.happened)
         if verdict.outcome is Outcome.SAME_EVENT:  # which may have come unsigned before

@@ -14,16 +14,19 @@ from sqlmodel import Session, select
 
 from responder.chat import base, outbox
 from responder.chat.views import approvals_of, items_of, title_of
-from responder.incident import records
+from responder.chat.words import one_line
+from responder.classify.severity import Severity
+from responder.incident import records, snoozes
 from responder.incident.lifecycle import IncidentState, NotAllowed, check_resolve
-from responder.people.roles import Person, Role
+from responder.incident.times import clock
+from responder.people.roles import Forbidden, Person, Role
 from responder.playbook import steps
 from responder.playbook.begin import latest
 from responder.playbook.folder import Configuration
 from responder.playbook.run import RunState, StepState
 from responder.postmortem import records as postmortems
 from responder.store.database import Store
-from responder.store.tables import Approval, ChecklistItem, Delivery, Incident, Run, Step
+from responder.store.tables import Approval, ChecklistItem, Delivery, Incident, Run, Snooze, Step
 from responder.switches.base import Reading
 from responder.switches.board import SwitchBoard
 
@@ -265,6 +268,91 @@ class Desk:
             await self._act(work)
         return reading
 
+    async def snooze(
+        self,
+        person: Person,
+        *,
+        area: str | None = None,
+        issue_id: str | None = None,
+        until: datetime,
+        reason: str,
+    ) -> int:
+        """Keep alerts of an area or of an issue quiet for a while. They are stored all the same.
+
+        What is critical may be snoozed by admins only, and not for long.
+
+        Returns:
+            The snooze's id.
+        """
+        person.must_be(Role.RESPONDER)
+        if (area is None) == (issue_id is None):
+            raise NotAllowed("say what to snooze: either an area or an issue")
+        reason = one_line(reason)
+        if not reason:
+            raise NotAllowed("say why; whoever wonders where the alerts are will ask")
+
+        def work(session: Session, now: datetime) -> int:
+            areas = [area] if area else snoozes.areas_of_issue(session, issue_id or "")
+            critical = self._critical(areas, issue_id)
+            if critical and not person.role.includes(Role.ADMIN):
+                raise Forbidden(
+                    f"{person.name} is {person.role.one}; {critical} is critical, and snoozing "
+                    "it takes an admin"
+                )
+            snoozes.check_until(until, now, critical=bool(critical))
+            row = snoozes.start(
+                session,
+                area=area,
+                issue_id=issue_id,
+                until=until,
+                by=person.name,
+                reason=reason,
+                now=now,
+            )
+            assert row.id is not None
+            text = f"{person.name} snoozed {snoozes.about(row)} until {clock(until)}"
+            _tell_of_snooze(session, row, text, f"Why: {row.reason}", now)
+            return row.id
+
+        return await self._act(work)
+
+    async def end_snooze(self, snooze_id: int, person: Person) -> str:
+        """End a snooze before its time: alerts count again from now on."""
+        person.must_be(Role.RESPONDER)
+
+        def work(session: Session, now: datetime) -> str:
+            row = snoozes.end(session, snooze_id, by=person.name, now=now)
+            text = f"{person.name} ended the snooze of {snoozes.about(row)}"
+            _tell_of_snooze(session, row, text, "Its alerts count again.", now)
+            return f"Alerts about {snoozes.about(row)} count again"
+
+        return await self._act(work)
+
+    def _critical(self, areas: list[str], issue_id: str | None) -> str:
+        """Which of the areas is critical; "" if none is.
+
+        Raises:
+            LookupError: there is no such area, or nobody has heard of the issue.
+        """
+        rules = self._configuration().rules
+        if not areas:
+            raise LookupError(
+                f"no alert about an issue {issue_id} has come; take the number at the end of its "
+                "address in Sentry, or from its delivery"
+            )
+        known = rules.areas.root
+        if issue_id is None and areas[0] not in known:
+            raise LookupError(f"there is no area {areas[0]}; there are: {', '.join(known)}")
+        return next(
+            (
+                name
+                for name in areas
+                if name in known
+                and Severity.CRITICAL in (known[name].severity, rules.severity_of(name))
+            ),
+            "",
+        )
+
     async def replay(self, delivery_id: int, person: Person) -> int:
         """Send a stored delivery through again, marked as a replay, which starts no effects.
 
@@ -305,6 +393,17 @@ class Desk:
         contacts = self._configuration().contacts_for(area)
         called = [f"{one.name} ({one.reach})" for one in contacts if one.escalation]
         return ", ".join(called) or "everybody here"
+
+
+def _tell_of_snooze(session: Session, snooze: Snooze, text: str, more: str, now: datetime) -> None:
+    """Say it where the alerts would have been: nothing is made quiet quietly."""
+    key = f"snooze:{snooze.id}:{'ended' if snooze.ended_at else 'started'}"
+    incidents = snoozes.open_incidents(session, snooze)
+    for incident_id in incidents:
+        outbox.news(session, incident_id, key, f"{text}. {more}", now=now)
+        outbox.refresh(session, incident_id)
+    if not incidents:
+        outbox.tell(session, key, text, more, now=now)
 
 
 def _changing(session: Session, incident_id: int) -> list[str]:

@@ -34,6 +34,16 @@ UNDECIDED = Gauge(
     "Stored deliveries nobody has decided yet.",
     registry=registry,
 )
+OVERDUE = Gauge(
+    "responder_deliveries_overdue",
+    "Deliveries that wait for a decision for longer than they may.",
+    registry=registry,
+)
+WITHOUT_DECISION = Gauge(
+    "responder_deliveries_without_decision",
+    "Deliveries marked as decided that have no decision; there should never be one.",
+    registry=registry,
+)
 OPEN_INCIDENTS = Gauge(
     "responder_incidents_open", "Incidents that are not resolved.", registry=registry
 )

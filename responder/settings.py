@@ -48,8 +48,10 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(default=60.0, ge=15, le=3600)
     reconcile_seconds: float = Field(default=15.0, ge=1, le=3600)
     lease_seconds: float = Field(default=10.0, gt=0.5, le=300)
+    decide_within_seconds: float = Field(default=30.0, ge=1, le=3600)
+    redact: Annotated[tuple[str, ...], NoDecode] = ()  # more keys of payloads not to show
 
-    @field_validator("sentry_client_secret", mode="before")
+    @field_validator("sentry_client_secret", "redact", mode="before")
     @classmethod
     def _several(cls, value: object) -> object:
         if isinstance(value, str):

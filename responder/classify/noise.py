@@ -7,7 +7,7 @@ be the one alert that counts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from responder.classify.areas import Area
-from responder.classify.durations import Duration
+from responder.classify.durations import Duration, in_words
 from responder.classify.severity import Severity
 from responder.classify.wildcards import contains, matches
 from responder.classify.words import Name, Strict, Wildcards
@@ -49,6 +49,18 @@ class Ignore(Strict):
             raise ValueError("say what to ignore: `messages`, `types`, `releases` or `frames`")
         return self
 
+    def describe(self) -> str:
+        """What it keeps quiet, as people read it."""
+        asked = (
+            ("says", self.messages),
+            ("is a", self.types),
+            ("comes from release", self.releases),
+            ("was loaded from", self.frames),
+            ("is in the environment", self.environments),
+        )
+        what = " and ".join(f"{verb} {' or '.join(wanted)}" for verb, wanted in asked if wanted)
+        return f"what {what}; {_where(self.areas)}"
+
     def fits(self, alert: Alert) -> bool:
         """Whether the alert is of this kind, whatever its area."""
         newest = alert.frames[0] if alert.frames else None
@@ -60,6 +72,10 @@ class Ignore(Strict):
             and _any(matches, self.frames, addresses)
             and (not self.environments or alert.environment in self.environments)
         )
+
+
+def _where(areas: tuple[str, ...]) -> str:
+    return f"in {' and '.join(areas)}" if areas else "in every area that is not critical"
 
 
 def _any(test: object, patterns: tuple[str, ...], texts: tuple[str, ...]) -> bool:
@@ -105,15 +121,32 @@ class Maintenance(Strict):
             raise ValueError("`for` is more than nothing, and at most 1d")
         return self
 
+    def describe(self) -> str:
+        """When it is, as people read it."""
+        if self.for_ is not None:
+            return f"every {self.every} ({self.zone}), {in_words(self.for_)}; {_where(self.areas)}"
+        return f"once; {_where(self.areas)}"
+
     def covers(self, at: datetime) -> bool:
         """Whether a moment is in it. Recurring times are those of the zone's own clock."""
+        return any(start <= at < end for start, end in self._around(at, range(-2, 1)))
+
+    def next(self, at: datetime) -> tuple[datetime, datetime] | None:
+        """When it begins and ends: this time if it is on, else the next time, if there is one."""
+        found = (one for one in self._around(at, range(-2, 9)) if one[1] > at)
+        return next(found, None)
+
+    def _around(self, at: datetime, days: range) -> Iterator[tuple[datetime, datetime]]:
+        """Beginnings and ends, those that begin so many days from the moment's own."""
         if self.from_ is not None and self.until is not None:
-            return self.from_ <= at < self.until
+            yield self.from_, self.until
+            return
         assert self.for_ is not None
         local = at.astimezone(ZoneInfo(self.zone)).date()
-        # From two days ago too: a day on which clocks go forward has 23 hours.
-        starts = (self._start(local - timedelta(days=back)) for back in range(3))
-        return any(start is not None and start <= at < start + self.for_ for start in starts)
+        for day in days:
+            start = self._start(local + timedelta(days=day))
+            if start is not None:
+                yield start, start + self.for_
 
     def _start(self, day: date) -> datetime | None:
         written = _EVERY.fullmatch(self.every or "")

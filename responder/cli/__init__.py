@@ -7,7 +7,7 @@ import sys
 import typer
 
 from responder import __version__
-from responder.cli import configuration, demo, records, serve, switches
+from responder.cli import backtest, configuration, demo, explain, noise, records, serve, switches
 from responder.playbook.source import ConfigurationError
 from responder.settings import SettingsError
 from responder.store.database import StoreError
@@ -21,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for part in (serve, demo, configuration, switches, records):
+for part in (serve, demo, configuration, backtest, switches, records, explain, noise):
     part.register(app)
 
 

@@ -96,8 +96,19 @@ def open_new(session: Session, opening: Opening, *, now: datetime) -> Incident:
     return incident
 
 
-def join(session: Session, incident: Incident, opening: Opening, *, now: datetime) -> None:
-    """Count one more alert to an open incident."""
+def join(
+    session: Session,
+    incident: Incident,
+    opening: Opening,
+    *,
+    replay_of: int | None = None,
+    now: datetime,
+) -> None:
+    """Count one more alert to an open incident; a replay is only noted."""
+    if replay_of is not None:
+        text = f"Delivery {replay_of} replayed: {opening.title} ({opening.matched})"
+        _tell(session, incident, now, RESPONDER, "replayed", text)
+        return
     incident.alerts += 1
     if opening.users is not None:
         incident.users = max(incident.users or 0, opening.users)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 
 def duration(span: timedelta) -> str:
@@ -20,3 +20,8 @@ def duration(span: timedelta) -> str:
             rest = whole % size // small
             return f"{whole // size} {name}" + (f" {rest} {smaller}" if rest else "")
     return f"{whole} s"
+
+
+def clock(at: datetime) -> str:
+    """A moment to the minute, for sentences: `2026-01-02 03:04 UTC`."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

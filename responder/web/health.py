@@ -25,7 +25,8 @@ def routes(responder: Responder) -> list[Route]:
     async def readyz(request: Request) -> Response:
         troubles = responder.troubles()
         try:
-            await responder.store.read(_touch)
+            overdue = await responder.store.read(responder.auditor.overdue)
+            troubles += filter(None, [responder.auditor.trouble(overdue)])
         except Exception as error:
             troubles.append(f"the database does not answer: {type(error).__name__}")
         if troubles:
@@ -34,6 +35,7 @@ def routes(responder: Responder) -> list[Route]:
 
     async def figures(request: Request) -> Response:
         await responder.store.read(_measure)
+        metrics.OVERDUE.set((await responder.store.read(responder.auditor.overdue)).count)
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def openapi(request: Request) -> Response:
@@ -45,10 +47,6 @@ def routes(responder: Responder) -> list[Route]:
         Route("/metrics", figures),
         Route("/openapi.json", openapi),
     ]
-
-
-def _touch(session: Session) -> None:
-    session.exec(select(1)).one()
 
 
 def _measure(session: Session) -> None:

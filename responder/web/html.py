@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from responder.chat.words import clean, severity_mark, step_mark, utc
 from responder.incident.times import duration
+from responder.web.labels import origin_words, outcome_mark
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -118,6 +119,8 @@ def _made() -> Environment:
         "severity": _mark(severity_mark),
         "step": _mark(step_mark),
         "incident": _mark(lambda state: f"{_INCIDENTS.get(state, '?')} {state}"),
+        "outcome": _mark(outcome_mark),
+        "origin": origin_words,
         "mode": lambda mode: _MODES.get(mode, mode),
         "web": _web,
         "again": _again,

@@ -11,8 +11,6 @@ from responder.chat.views import items_of, title_of, waiting_for
 from responder.incident import records
 from responder.playbook import steps as step_rows
 from responder.store.tables import (
-    Decision,
-    Delivery,
     Hold,
     Incident,
     PostMortem,
@@ -34,7 +32,7 @@ class _Numbered(Protocol):
 N = TypeVar("N", bound=_Numbered)
 
 
-def _page(found: list[N]) -> schema.Page[N]:
+def page_of(found: list[N]) -> schema.Page[N]:
     """The page of what was found, which is one more than fits where there is a next one."""
     items = found[:PAGE]
     return schema.Page(items=items, next=str(items[-1].id) if len(found) > PAGE else None)
@@ -52,7 +50,7 @@ def incidents(
     if before:
         query = query.where(col(Incident.id) < before)
     rows = session.exec(query).all()
-    return _page([_line(row) for row in rows])
+    return page_of([_line(row) for row in rows])
 
 
 def _line(row: Incident) -> schema.IncidentLine:
@@ -158,48 +156,6 @@ def released(session: Session, incident_id: int) -> list[str]:
     return sorted(set(rows) - set(records.standing_holds(session, incident_id)))
 
 
-def deliveries(session: Session, *, before: int | None) -> schema.Page[schema.Delivery]:
-    """Deliveries with what was decided, newest first."""
-    query = (
-        select(Delivery, Decision)
-        .join(Decision, col(Decision.delivery_id) == col(Delivery.id), isouter=True)
-        .order_by(col(Delivery.id).desc())
-        .limit(PAGE + 1)
-    )
-    if before:
-        query = query.where(col(Delivery.id) < before)
-    rows = session.exec(query).all()
-    return _page([_delivery(delivery, decision) for delivery, decision in rows])
-
-
-def delivery(session: Session, delivery_id: int) -> schema.Delivery:
-    """One delivery with what was decided.
-
-    Raises:
-        LookupError: there is none of that id.
-    """
-    row = session.get(Delivery, delivery_id)
-    if row is None:
-        raise LookupError(f"there is no delivery {delivery_id}")
-    return _delivery(row, session.get(Decision, delivery_id))
-
-
-def _delivery(row: Delivery, decision: Decision | None) -> schema.Delivery:
-    assert row.id is not None
-    return schema.Delivery(
-        id=row.id,
-        source=row.source,
-        resource=row.resource,
-        action=row.action,
-        received_at=row.received_at,
-        decided_at=row.decided_at,
-        replay_of=row.replay_of,
-        decision=schema.Decision.model_validate(decision, from_attributes=True)
-        if decision
-        else None,
-    )
-
-
 def post_mortems(session: Session, *, before: int | None) -> schema.Page[schema.PostMortemLine]:
     """Post-mortems, newest first."""
     query = (
@@ -211,7 +167,7 @@ def post_mortems(session: Session, *, before: int | None) -> schema.Page[schema.
     if before:
         query = query.where(col(PostMortem.id) < before)
     rows = session.exec(query).all()
-    return _page([_post_mortem_line(record, about) for record, about in rows])
+    return page_of([_post_mortem_line(record, about) for record, about in rows])
 
 
 def post_mortem(session: Session, record_id: int) -> schema.PostMortem:

@@ -15,6 +15,8 @@ from pydantic import (
     model_validator,
 )
 
+from responder.classify.durations import Duration
+
 T = TypeVar("T")
 LARGEST_ID = 2**63 - 1
 
@@ -149,16 +151,117 @@ class Decision(BaseModel):
 
 
 class Delivery(BaseModel):
-    """A webhook as stored. Its raw body holds personal data and is not given out."""
+    """A delivery as stored. `origin` is how it came, `suppressed_by` the rule of noise.
+
+    Its raw body holds personal data and is not given out.
+    """
 
     id: int
     source: str
     resource: str
     action: str
+    origin: str
     received_at: Instant
+    happened_at: Instant | None
     decided_at: Instant | None
     replay_of: int | None
+    suppressed_by: str | None
     decision: Decision | None
+
+
+class ReadThreshold(BaseModel):
+    """A threshold as it was read for a decision: alerts or failures, and attempts if known."""
+
+    threshold: str
+    count: int
+    attempts: int | None
+    breached: bool
+    text: str
+
+
+class Explanation(BaseModel):
+    """What led to a decision. `nearly` is what spoke for other areas, `notes` what was cut."""
+
+    matched: str = ""
+    nearly: list[str] = []
+    readings: list[ReadThreshold] = []
+    counters: list[str] = []
+    notes: list[str] = []
+
+
+class DeliveryDetail(Delivery):
+    """A delivery with all that explains its decision.
+
+    `payload` is its body without personal data and secrets, and `payload_notes` say what is
+    missing. Decisions of earlier versions have no `explanation`.
+    """
+
+    explanation: Explanation | None
+    headers: dict[str, str]
+    payload: dict[str, Any] | str
+    payload_notes: list[str]
+    size: int
+
+
+class Quieted(BaseModel):
+    """An alert that a rule kept quiet."""
+
+    delivery: int
+    at: Instant
+    title: str
+
+
+class Keeper(BaseModel):
+    """What keeps alerts quiet, and how many it has; replays are not counted.
+
+    `rule` is the name that deliveries have in `suppressed_by`.
+    """
+
+    rule: str
+    last_day: int
+    last_week: int
+    in_all: int
+    newest: list[Quieted]
+
+
+class IgnoreRule(Keeper):
+    """A rule of the playbooks folder; one that is not `in_folder` any more has only counts."""
+
+    name: str
+    title: str
+    says: str
+    in_folder: bool
+
+
+class MaintenanceWindow(IgnoreRule):
+    """A time when alerts are expected: whether it is `now`, and when it is, or is next."""
+
+    now: bool
+    starts_at: Instant | None
+    ends_at: Instant | None
+
+
+class Snooze(Keeper):
+    """An area or an issue that somebody wants quiet until a time."""
+
+    id: int
+    area: str | None
+    issue_id: str | None
+    since: Instant
+    until: Instant
+    by: str
+    reason: str
+    active: bool
+    ended_at: Instant | None
+    ended_by: str | None
+
+
+class Noise(BaseModel):
+    """All that keeps alerts quiet. Snoozes are those that are active, then the latest others."""
+
+    ignore: list[IgnoreRule]
+    maintenance: list[MaintenanceWindow]
+    snoozes: list[Snooze]
 
 
 class PostMortemLine(BaseModel):
@@ -306,6 +409,25 @@ class ReleaseBody(HoldBody):
     """`incident` lifts that incident's holds instead of those placed by hand."""
 
     incident: int | None = Field(default=None, ge=1, le=LARGEST_ID)
+
+
+class SnoozeBody(_Body):
+    """What to snooze, an `area` or an issue of Sentry; and `until` when, or `for` how long."""
+
+    area: Words | None = Field(default=None, min_length=1, max_length=200)
+    issue_id: Words | None = Field(default=None, min_length=1, max_length=200)
+    until: AwareDatetime | None = None
+    for_: Duration | None = Field(default=None, alias="for")
+    reason: Words = Field(min_length=1, max_length=2000)
+    by: Words = Field(default="", max_length=100)
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> SnoozeBody:
+        if (self.area is None) == (self.issue_id is None):
+            raise ValueError("say what to snooze: either `area` or `issue_id`")
+        if (self.until is None) == (self.for_ is None):
+            raise ValueError("say how long: either `until` a time or `for` a duration such as 2h")
+        return self
 
 
 class TickBody(_Body):

@@ -32,9 +32,12 @@ COMMANDS = (
     "demo",
     "check",
     "simulate",
+    "backtest",
     "incidents",
     "post-mortem",
     "replay",
+    "explain",
+    "snooze",
     "schema",
     "hold",
     "release",
@@ -154,6 +157,8 @@ def test_the_version() -> None:
         ("post-mortem",),
         ("post-mortem", "1"),
         ("replay", "1"),
+        ("explain", "1"),
+        ("snooze", "--list"),
         ("switches", "list"),
         ("demo",),
     ],
@@ -542,7 +547,7 @@ def test_the_demo_tells_the_whole_story_and_leaves_a_post_mortem(tmp_path: Path)
     assert done.returncode == 0, done.stdout + done.stderr
     told = " ".join(done.stdout.split())
     for line in (
-        "refused with 401; nothing of it is kept",
+        "refused with 401; it starts nothing, and is kept apart",
         "credit transactions are paused,",
         "sent twice: 200",
         "joined incident 1",

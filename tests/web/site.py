@@ -39,6 +39,7 @@ class _Forms(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
+        self._select = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
@@ -47,6 +48,11 @@ class _Forms(HTMLParser):
             self.forms.append(Form(values["action"]))
         elif tag == "textarea":
             self.forms[-1].fields[values["name"]] = [""]
+        elif tag == "select":
+            self._select = values["name"]
+        elif tag == "option":
+            if "selected" in values or self._select not in self.forms[-1].fields:
+                self.forms[-1].fields[self._select] = [values["value"]]
         elif tag == "input":
             fields = self.forms[-1].fields
             if values["type"] == "checkbox":

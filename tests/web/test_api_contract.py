@@ -146,6 +146,12 @@ def calls(contract: Contract) -> dict[tuple[str, str], tuple[str, dict[str, Any]
             "/outcomes",
             {"items": [{"area": "webhooks", "attempts": 1, "failures": 0}]},
         ),
+        ("GET", "/noise"): ("/noise", {}),
+        ("POST", "/snoozes"): (
+            "/snoozes",
+            {"area": "default", "for": "1h", "reason": "a drill"},
+        ),
+        ("POST", "/snoozes/{id}/end"): ("/snoozes/1/end", {"by": "ann"}),
         ("GET", "/post-mortems"): ("/post-mortems", {}),
         ("GET", "/post-mortems/{id}"): (f"/post-mortems/{contract.post_mortem}", {}),
         ("POST", "/incidents/{id}/resolve"): ("", {}),  # done while setting up

@@ -223,7 +223,15 @@ def test_pages_can_be_read_and_hit_by_everybody(
         wrong |= audit()
     incident = site.incident(title=LEDGER + " in averyveryverylongwordwithoutanyspace" * 3)
     site.settled(incident)
-    for path in ("/incidents", f"/incidents/{incident}", "/switches", "/deliveries", "/objectives"):
+    for path in (
+        "/incidents",
+        f"/incidents/{incident}",
+        "/switches",
+        "/deliveries",
+        "/deliveries/1",
+        "/noise",
+        "/objectives",
+    ):
         page.goto(path)
         for summary in page.locator("summary").all():
             summary.click()

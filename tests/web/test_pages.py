@@ -255,9 +255,9 @@ def test_deliveries_tell_what_was_decided_and_can_be_replayed(site: Site) -> Non
     assert f'href="/incidents/{incident}"' in page.text
     assert "opened" in text_of(page)
     replayed = visitor.press("/deliveries", "/deliveries/1/replay")
-    assert replayed.headers["location"] == "/deliveries#delivery-2"
+    assert replayed.headers["location"] == "/deliveries/2"
     site.decision(2)
-    assert 'href="#delivery-1"' in visitor.get("/deliveries").text
+    assert 'href="/deliveries/1"' in visitor.get("/deliveries").text
 
 
 def test_lists_go_on_with_older_ones_and_filter_by_state(site: Site) -> None:

@@ -8,6 +8,7 @@ from responder.app import Responder
 from responder.web.api import (
     deliveries,
     incidents,
+    noise,
     objectives,
     outcomes,
     post_mortems,
@@ -21,6 +22,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *switches.OPERATIONS,
     *objectives.OPERATIONS,
     *deliveries.OPERATIONS,
+    *noise.OPERATIONS,
     *refusals.OPERATIONS,
     *outcomes.OPERATIONS,
     *post_mortems.OPERATIONS,

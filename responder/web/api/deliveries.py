@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from responder.web import queries, schema
+from responder.web import delivery_queries, schema
 from responder.web.operation import Call, Operation
 
 
 async def _deliveries(call: Call) -> BaseModel:
-    cursor = call.cursor()
+    cursor, outcome, rule = call.cursor(), call.text("outcome"), call.text("rule")
     return await call.responder.store.read(
-        lambda session: queries.deliveries(session, before=cursor)
+        lambda session: delivery_queries.deliveries(
+            session, before=cursor, outcome=outcome, rule=rule
+        )
     )
 
 
 async def _delivery(call: Call) -> BaseModel:
-    number = call.id
-    return await call.responder.store.read(lambda session: queries.delivery(session, number))
+    number, hide = call.id, call.responder.settings.redact
+    return await call.responder.store.read(
+        lambda session: delivery_queries.delivery(session, number, hide=hide)
+    )
 
 
 async def _replay(call: Call) -> BaseModel:
@@ -31,13 +35,13 @@ OPERATIONS: tuple[Operation, ...] = (
         "List deliveries, newest first",
         schema.Page[schema.Delivery],
         _deliveries,
-        query=("cursor",),
+        query=("outcome", "rule", "cursor"),
     ),
     Operation(
         "GET",
         "/deliveries/{id:number}",
-        "One delivery and its decision",
-        schema.Delivery,
+        "One delivery with all that explains its decision",
+        schema.DeliveryDetail,
         _delivery,
     ),
     Operation(

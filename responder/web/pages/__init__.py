@@ -15,6 +15,7 @@ from responder.web.html import STATIC
 from responder.web.pages import (
     deliveries,
     incidents,
+    noise,
     objectives,
     post_mortems,
     quarantine,
@@ -27,9 +28,10 @@ PAGES = (
     *objectives.PAGES,
     *deliveries.PAGES,
     *quarantine.PAGES,
+    *noise.PAGES,
     *post_mortems.PAGES,
 )
-ACTS = (*incidents.ACTS, *switches.ACTS, *deliveries.ACTS, *quarantine.ACTS)
+ACTS = (*incidents.ACTS, *switches.ACTS, *deliveries.ACTS, *quarantine.ACTS, *noise.ACTS)
 
 
 def routes(responder: Responder) -> list[Route | Mount]:
