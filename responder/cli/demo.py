@@ -106,7 +106,7 @@ class Story:
         self._title("A forged webhook")
         payload = self._credit_payload()
         answer = self._send("event_alert", payload, secret="not-the-secret")  # noqa: S106
-        self._line(f"refused with {answer.status}; nothing of it is kept")
+        self._line(f"refused with {answer.status}; it starts nothing, and is kept apart")
 
     def _credit_failure(self) -> int:
         self._title("A credit failure, with a stack")

@@ -127,7 +127,7 @@ class _Webhooks:
             return await self._glance(call)
         body = await self._body(call)
         if not sentry_signature_ok(body, call.signature[1], self._responder.secrets.sentry):
-            return self._refuse(call, 401, "the signature does not match", NOT_SIGNED, body)
+            return self._refuse(call, 401, "the signature did not match", NOT_SIGNED, body)
         described = self._describe(call, dict(call.request.headers), body)
         return await self._store(call, described, body, "webhook")
 

@@ -98,7 +98,7 @@ def test_whatever_there_is_what_is_left_fits(rows: list[Held]) -> None:
 
 
 def refused(body: bytes | None, **changed: Any) -> Refused:
-    given = {"at": NOW, "why": "the signature does not match", "client": "10.0.0.1"}
+    given = {"at": NOW, "why": "the signature did not match", "client": "10.0.0.1"}
     size = len(body or b"")
     return Refused(**{**given, "headers": SIGNED, "body": body, "size": size, **changed})
 

@@ -96,7 +96,7 @@ async def test_a_wrong_secret_set_right(tmp_path: Path, database_url: str) -> No
     async with edge.running() as (office, client):
         *_, found = await refusals(client)
         assert found["verifies"]
-        assert found["why"] == "the signature does not match"
+        assert found["why"] == "the signature did not match"
         assert found["title"] == "credit failure for [e-mail]"
         assert found["culprit"] == "POST /api/credits/tip"
         assert (found["resource"], found["client"]) == ("event_alert", "127.0.0.1")
@@ -196,7 +196,7 @@ WHYS: dict[str, tuple[bytes, dict[str, str], str, bool]] = {
     "signed wrongly": (
         b"{}",
         {"Sentry-Hook-Signature": "0" * 64},
-        "the signature does not match",
+        "the signature did not match",
         True,
     ),
     "unsigned and large": (b"x" * (LARGEST_UNSIGNED + 1), {}, "no signature", False),

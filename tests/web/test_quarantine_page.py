@@ -70,7 +70,7 @@ def test_it_is_shown_when_there_is_something_in_it(site: Site) -> None:
     assert 'href="/quarantine">Quarantine' in visitor.get("/incidents").text
     assert "1 webhook refused , and kept apart" in text_of(visitor.get("/deliveries"))
     words = text_of(visitor.get("/quarantine"))
-    assert "The signature does not match." in words
+    assert "The signature did not match." in words
     assert "LedgerError: balance" in words
     assert "not proven" in words
     assert "f" * 64 not in visitor.get("/quarantine").text
@@ -123,7 +123,7 @@ def test_what_strangers_sent_stays_text(site: Site) -> None:
     for bad in ("<script", "<img src=x", "ann@example.com", "hush", "\u202e", "\x1b"):
         assert bad not in page.text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in part(page, 1)
-    assert "Nobody can read it." in part(page, 2)
+    assert "It is no JSON" in part(page, 2)
     assert "Its body was not kept." in part(page, 3)
     assert set(forms(page)) == {"/sign-out", "/quarantine/1/let-in"}
 
