@@ -14,7 +14,7 @@ import psycopg
 from playwright.sync_api import Browser, FloatRect, StorageState
 from sqlmodel import Session
 
-from responder.cli.events import issue_created, metric_alert
+from responder.cli.events import event_alert, issue_created, metric_alert
 from responder.store.database import Store
 from tests.conftest import CREDITS
 from tests.postgres.server import server
@@ -49,6 +49,8 @@ def main(folder: Path, height: int) -> None:
                 "post-mortem": "/post-mortems/1",
                 "switches": "/switches",
                 "deliveries": "/deliveries",
+                "delivery": "/deliveries/1",
+                "noise": "/noise",
                 "quarantine": "/quarantine",
                 "not-found": "/nowhere",
             }
@@ -73,6 +75,10 @@ def _past(site: Site) -> None:
     video = metric_alert("100ms connections failing", "lib/hms", "count()", "34", now=now)
     _opened(site, "metric_alert", video)
     site.send("issue", issue_created("TypeError: x is undefined", "components/toast.tsx", now=now))
+    for title in ("TypeError: Failed to fetch", "Can't find variable: gtag"):
+        site.send("event_alert", event_alert(title, "GET /discover", now=now))
+    quiet = {"area": "webhooks", "for": "4h", "reason": "the provider has an outage"}
+    site.post("/snoozes", by="Rosa Okafor", **quiet).raise_for_status()
     forged = {"Sentry-Hook-Signature": "f" * 64}
     site.send("issue", issue_created("TypeError: y", "lib/credits/x", now=now), **forged)
     site.send("installation", {"action": "created", "data": {"installation": {}}})
