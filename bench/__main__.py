@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import containment, store_drivers, storm
+from bench import backtest, containment, storm, store_drivers
 
-for part in (containment, storm, store_drivers):
+for part in (containment, storm, backtest, store_drivers):
     part.main()

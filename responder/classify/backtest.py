@@ -18,7 +18,8 @@ from responder.classify.verdict import Arrival, Outcome, Rules, Verdict, judge, 
 from responder.receive.alert import Alert
 
 QUIET = timedelta(hours=1)  # without an alert, and an incident nobody had is over
-EXAMPLES = 20
+EXAMPLES = 3  # of each kind of difference
+MOST_EXAMPLES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,7 @@ class Comparison:
     outcomes: Tally[tuple[str, str]] = field(default_factory=Tally)
     areas: Tally[tuple[str, str]] = field(default_factory=Tally)
     examples: list[dict[str, object]] = field(default_factory=list)
+    _kinds: Tally[tuple[tuple[str, str], tuple[str, str]]] = field(default_factory=Tally)
 
     def add(self, recorded: Recorded, verdict: Verdict | None) -> None:
         """Compare one delivery."""
@@ -190,7 +192,9 @@ class Comparison:
         would = verdict.outcome.value, area
         self.outcomes[was[0], would[0]] += 1
         self.areas[was[1], would[1]] += 1
-        if was != would and len(self.examples) < EXAMPLES:
+        self._kinds[was, would] += 1
+        few = self._kinds[was, would] <= EXAMPLES and len(self.examples) < MOST_EXAMPLES
+        if was != would and few:
             self.examples.append(
                 {
                     "delivery": recorded.id,
@@ -278,6 +282,7 @@ def _past_line(one: Past) -> dict[str, object]:
         "environment": one.environment,
         "severity": one.severity,
         "title": one.title,
+        "delivery": None,
         "opened_at": one.opened_at.isoformat(),
         "closed_at": one.resolved_at.isoformat() if one.resolved_at else None,
         "real": one.id,

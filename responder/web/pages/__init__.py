@@ -13,6 +13,7 @@ from responder.app import Responder
 from responder.web.doors import Doors
 from responder.web.html import STATIC
 from responder.web.pages import (
+    backtests,
     deliveries,
     incidents,
     noise,
@@ -27,6 +28,7 @@ PAGES = (
     *switches.PAGES,
     *objectives.PAGES,
     *deliveries.PAGES,
+    *backtests.PAGES,
     *quarantine.PAGES,
     *noise.PAGES,
     *post_mortems.PAGES,
