@@ -106,7 +106,7 @@ class History:
         else:
             return
         if event_id:
-            self.events.setdefault(event_id, counted)
+            self.events[event_id] = counted
         if moment and (at is None or (only_issue and event_id)):
             self.moments[moment] = counted
 

@@ -158,7 +158,7 @@ def _fired(alert: Alert, match: Match, arrival: Arrival, history: History, rules
     incident = history.joinable(match.area, alert)
     counters, to_read = _counters(alert, match.area, area)
     if known is not None and not arrival.replay:
-        if not _says_more(alert, known, counters, history):
+        if not _says_more(alert, known, counters, history, rules):
             history.remember(alert.event_id, moment_of(alert), (), minute_of(happened))
             return _same_event(verdict, alert, area, incident, arrival, history, rules)
         if history.unsettled(known):
@@ -193,15 +193,21 @@ def _as_its_event(alert: Alert, match: Match, known: Counted, rules: Rules) -> t
 
 
 def _says_more(
-    alert: Alert, known: Counted, counters: tuple[Counter, ...], history: History
+    alert: Alert, known: Counted, counters: tuple[Counter, ...], history: History, rules: Rules
 ) -> bool:
-    """Whether an event, known by its issue so far, belongs elsewhere than the issue was put.
+    """Whether an event that was counted belongs elsewhere than it was put.
 
-    Where that was settled with an incident, only another area is news.
+    One known by its issue so far does, where its stack or environment says so; but where that
+    is settled with an incident, only another area is news. One that came itself was read well,
+    unless it is told now with what makes it worse: nothing must hide that.
     """
-    if not alert.event_id or known.event_id or counters == known.counters:
+    if not alert.event_id or counters == known.counters:
         return False
-    return counters[0][0] != known.area or history.unsettled(known)
+    area = counters[0][0]
+    if known.event_id:
+        was = rules.areas.root.get(known.area)
+        return was is None or rules.areas.root[area].severity.rank > was.severity.rank
+    return area != known.area or history.unsettled(known)
 
 
 def _same_event(

@@ -403,6 +403,21 @@ def test_an_issue_put_elsewhere_does_not_hide_what_its_event_says(order: Sequenc
     assert (opened.match and opened.match.area, opened.severity) == ("credits", "critical")
 
 
+def test_an_event_told_with_less_first_does_not_hide_what_makes_it_worse() -> None:
+    """The legacy plugin may send an event without its stack; nothing moves it back."""
+    worse = in_area("credits", NOON)
+    less = replace(worse, frames=())
+    history = History()
+    verdicts = play([(one, NOON) for one in (less, worse, less, worse)], history)
+    assert [verdict.outcome for verdict in verdicts] == [
+        Outcome.COUNTED,
+        Outcome.OPENED,
+        Outcome.SAME_EVENT,
+        Outcome.SAME_EVENT,
+    ]
+    assert all_counts(history) == {("credits", "production"): 1}
+
+
 @ways
 def test_the_tenth_known_only_by_its_issue_counts_where_its_event_is(order: Sequence[str]) -> None:
     """Ten in production and the eleventh told in three ways: too many, in any order."""
