@@ -22,10 +22,14 @@ from responder.chat.base import Chat
 from responder.chat.sender import Sender
 from responder.chat.views import Views
 from responder.clock.auditor import Auditor
+from responder.clock.catching_up import CatchingUp
+from responder.clock.enquiries import Enquiries
 from responder.clock.polling import Polling
 from responder.clock.schedule import Clock
+from responder.clock.watching import EVERY, Watching
 from responder.databases import Databases
 from responder.desk import Desk
+from responder.incident.context import Privacy
 from responder.journey import Journey
 from responder.playbook.folder import Configuration, load
 from responder.playbook.model import SwitchSpec
@@ -96,6 +100,14 @@ class Responder:
             self.store, self.sources, self._configured, now=self.now, decided=self._decided
         )
         self.intake = Intake(self.store, stored=self.journey.wake)
+        self.enquiries = Enquiries(
+            self.store,
+            self.sources,
+            self.sentry,
+            Privacy(self.secrets.secret_key.encode(), settings.redact),
+            now=self.now,
+            changed=self.sender.wake,
+        )
         self.quarantine = Quarantine(self.store)
         self.admission = Admission(
             self.store, self.sources["sentry"], self.secrets.sentry, changed=self._wake
@@ -113,9 +125,13 @@ class Responder:
             reconcile_every=timedelta(seconds=settings.reconcile_seconds),
         )
         self.clock.every(self.auditor.every, self.auditor.audit)
+        watching = Watching(self.store, self._configured, now=self.now, changed=self.sender.wake)
+        self.clock.every(EVERY, watching.look, at_once=False)
         if self.sentry is not None:
             polling = Polling(self.store, self.sentry, self.intake, self._configured, now=self.now)
             self.clock.every(timedelta(seconds=settings.poll_seconds), polling.poll)
+            catching_up = CatchingUp(self.store, self.sentry, self.intake, now=self.now)
+            self.clock.every(timedelta(minutes=settings.catch_up_minutes), catching_up.look)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._only_one: lock.FileLock | None = None
         self._prepared = False
@@ -140,6 +156,7 @@ class Responder:
             ("journey", self.journey.run),
             ("runner", self.runner.run),
             ("sender", self.sender.run),
+            ("enquiries", self.enquiries.run),
         ):
             self._tasks[name] = asyncio.create_task(_forever(name, run), name=name)
         self.clock.start()

@@ -18,15 +18,26 @@ ANSWER_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
     registry=registry,
 )
+REFUSALS_DROPPED = Counter(
+    "responder_refusals_dropped_total",
+    "Refused webhooks that the quarantine did not keep, for too many came at once.",
+    registry=registry,
+)
 POLLS = Counter(
     "responder_sentry_polls_total",
     "Questions for figures put to Sentry's API, by what came of them.",
     ["answer"],
     registry=registry,
 )
-REFUSALS_DROPPED = Counter(
-    "responder_refusals_dropped_total",
-    "Refused webhooks that the quarantine did not keep, for too many came at once.",
+RECONCILED = Counter(
+    "responder_reconciled_total",
+    "Deliveries fetched from Sentry's API because no webhook had told of their issue.",
+    registry=registry,
+)
+CATCH_UPS = Counter(
+    "responder_catch_ups_total",
+    "Looks at what Sentry lists and no webhook told, by how they ended.",
+    ["answer"],
     registry=registry,
 )
 UNDECIDED = Gauge(

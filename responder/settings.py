@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     slack_channel: str = "#incidents"
     max_body_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     poll_seconds: float = Field(default=60.0, ge=15, le=3600)
+    catch_up_minutes: int = Field(default=5, ge=1, le=60)
     reconcile_seconds: float = Field(default=15.0, ge=1, le=3600)
     lease_seconds: float = Field(default=10.0, gt=0.5, le=300)
     decide_within_seconds: float = Field(default=30.0, ge=1, le=3600)

@@ -14,6 +14,7 @@ from responder.incident.times import duration
 from responder.store.tables import Hold, Incident, TimelineEntry
 
 RESPONDER = "responder"  # the actor of what we do ourselves
+SENTRY_RESOLVED, WATCH, GOES_ON = "sentry-resolved", "watch", "goes-on"  # kinds of entries
 SAMPLED_AFTER = 10  # alerts noted one by one before only every tenth power is
 
 
@@ -112,7 +113,10 @@ def join(
     incident.alerts += 1
     if opening.users is not None:
         incident.users = max(incident.users or 0, opening.users)
-    incident.calm_since = None
+    calm, happened = incident.calm_since, opening.first_alert_at
+    if calm is not None and (happened is None or happened > calm):  # not one that comes late
+        text = f"It goes on, after {duration(now - calm)} of quiet"
+        watched(session, incident, calm_since=None, text=text, now=now)
     session.add(incident)
     if _worth_a_line(incident.alerts):
         where = ""
@@ -140,6 +144,15 @@ def worsen(session: Session, incident: Incident, severity: str, *, why: str, now
         "worsened",
         f"Severity raised from {was} to {severity}: {why}",
     )
+
+
+def watched(
+    session: Session, incident: Incident, *, calm_since: datetime | None, text: str, now: datetime
+) -> None:
+    """It has gone down, or goes on after all. That is told, and changes nothing else."""
+    incident.calm_since = calm_since
+    session.add(incident)
+    _tell(session, incident, now, RESPONDER, WATCH if calm_since else GOES_ON, text)
 
 
 def relapse(session: Session, incident: Incident, *, now: datetime) -> None:

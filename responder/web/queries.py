@@ -19,7 +19,7 @@ from responder.store.tables import (
     SwitchRecord,
 )
 from responder.switches.board import standing
-from responder.web import schema
+from responder.web import around, schema
 
 PAGE = 50
 NOT_READ = "not read back since it was asked for"
@@ -79,6 +79,9 @@ def incident(session: Session, incident_id: int) -> schema.IncidentDetail:
         holds=records.standing_holds(session, incident_id),
         post_mortem=record,
         run=_run(session, run, steps) if run else None,
+        owner=row.owner,
+        calm_since=row.calm_since,
+        context=around.context(session, row),
         timeline=[
             schema.TimelineEntry.model_validate(entry, from_attributes=True)
             for entry in records.timeline(session, incident_id)

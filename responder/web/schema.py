@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from responder.classify.durations import Duration
+from responder.incident.context import EventFacts, SentryFacts
 
 T = TypeVar("T")
 LARGEST_ID = 2**63 - 1
@@ -106,13 +107,44 @@ class TimelineEntry(BaseModel):
     text: str
 
 
-class IncidentDetail(IncidentLine):
-    """An incident with all that happened."""
+class SimilarIncident(BaseModel):
+    """An earlier incident with the same issue or place, and what was meant to be done since."""
 
+    id: int
+    title: str
+    severity: str
+    opened_at: Instant
+    resolved_at: Instant | None
+    post_mortem: int | None
+    post_mortem_title: str | None
+    follow_ups: list[str]
+
+
+class IncidentContext(BaseModel):
+    """What is known around an incident, without personal data.
+
+    `event` is from the alert that opened it, `sentry` from Sentry's API as of `fetched_at`;
+    `trouble` says what could not be found out there.
+    """
+
+    delivery: int | None
+    event: EventFacts | None
+    sentry: SentryFacts | None
+    fetched_at: Instant | None
+    trouble: str | None
+    similar: list[SimilarIncident]
+
+
+class IncidentDetail(IncidentLine):
+    """An incident with all that happened. `calm_since` is when its trouble went down."""
+
+    owner: str
+    calm_since: Instant | None
     waiting_for: str
     holds: list[str]
     post_mortem: int | None
     run: Run | None
+    context: IncidentContext
     timeline: list[TimelineEntry]
 
 

@@ -197,7 +197,7 @@ async def test_an_incident_without_issues_has_nothing_to_tell(
         state, step = await told(here, incident)
         assert state == "succeeded"
         assert step.summary.startswith("no Sentry issue belongs to this incident")
-    assert sentry.calls() == []
+    assert sentry.calls("comment") == []
 
 
 async def test_in_shadow_sentry_is_not_told(tmp_path: Path, sentry: SentryStandIn) -> None:
@@ -205,7 +205,7 @@ async def test_in_shadow_sentry_is_not_told(tmp_path: Path, sentry: SentryStandI
         incident = await here.opened(issue_id=ISSUE)
         step = await here.step_in(incident, "tell", "skipped")
         assert step.summary == "shadow: would comment on the incident's issues in Sentry"
-    assert sentry.calls() == []
+    assert sentry.calls("comment") == []
 
 
 async def test_issues_are_assigned(tmp_path: Path, sentry: SentryStandIn) -> None:
