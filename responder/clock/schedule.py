@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -41,13 +42,24 @@ class Clock:
         self, interval: timedelta, job: Callable[[], Awaitable[None]], *, at_once: bool = True
     ) -> None:
         """Have a job done again and again, one at a time; what it raises is only logged."""
+
+        async def once() -> None:
+            try:
+                await job()
+            except asyncio.CancelledError:
+                return  # we are stopping; the scheduler would log it as a fault of ours
+            except Exception:
+                log.exception("clock.job_failed", job=name)
+
+        name = getattr(job, "__qualname__", repr(job))
         first = {"next_run_time": self._now()} if at_once else {}
         self._scheduler.add_job(
-            job,
+            once,
             "interval",
             seconds=interval.total_seconds(),
             coalesce=True,
             max_instances=1,
+            name=name,
             **first,
         )
 
