@@ -123,7 +123,7 @@ def _outlook(alert: Alert, verdict: Verdict, area: Area | None) -> str:
         return "starts at once"
     if verdict.outcome in _LEADS and area is not None:
         told = "is told in chat as new, and " if verdict.outcome is Outcome.FIRST_SEEN else ""
-        return f"{told}starts once there are, or is, {area.describe_threshold()}"
+        return f"{told}starts once there is too much: {area.describe_threshold()}"
     return f"would start nothing: {_NOTHING.get(alert.signal, verdict.reason)}"
 
 

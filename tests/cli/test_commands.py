@@ -490,9 +490,13 @@ def test_simulate_says_when_it_would_start(payloads: dict[str, Path], tmp_path: 
 
     assert outlook(str(payloads["credits"])) == (True, "starts at once", True)
     assert outlook(str(payloads["hms"])) == (True, "starts at once", True), "Sentry measured it"
-    later = "starts once there are more than 50 in 1 hour"
-    assert outlook(str(payloads["other"])) == (False, later, True)
-    assert f"  {later}\n" in shown("simulate", str(payloads["other"])).stdout
+    assert outlook(str(payloads["other"])) == (True, "starts at once", True), "a new issue"
+    known = events.event_alert("RangeError: too far", "GET /discover", now=datetime.now(UTC))
+    (tmp_path / "known.json").write_text(json.dumps(known))
+    starts, later, steps = outlook(str(tmp_path / "known.json"))
+    assert (starts, steps) == (False, True)
+    assert later.startswith("starts once there is too much: more than 50 in 1 hour")
+    assert f"  {later}\n" in shown("simulate", str(tmp_path / "known.json")).stdout
 
     shutil.copytree(PLAYBOOKS, tmp_path / "playbooks")
     areas = tmp_path / "playbooks" / "areas.yaml"
