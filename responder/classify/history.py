@@ -128,8 +128,9 @@ class History:
         """The open incident that an alert belongs to.
 
         One of its environment; or the one its issue is in, for some of Sentry's resources
-        carry no environment; or, once an area has many open, the first, for whoever writes
-        events names the environment, and a hundred incidents of one trouble help nobody.
+        carry no environment; or one opened by such; or, once an area has many open, the first,
+        for whoever writes events names the environment, and a hundred incidents of one trouble
+        help nobody.
         """
         open_ = self.open[area]
         for incident in open_:
@@ -137,6 +138,9 @@ class History:
                 return incident
         for incident in open_:
             if self.is_about(incident, alert):
+                return incident
+        for incident in open_:
+            if not incident.environment:
                 return incident
         if open_ and (not alert.environment or len(open_) >= MOST_OPEN):
             return open_[0]

@@ -47,7 +47,8 @@ class OutcomesSource:
             source=self.name,
             resource=resource,
             action="measured",
-            signal=Signal.MEASURED,
+            # An objective without a figure measures nothing; 0 would be one.
+            signal=Signal.UNKNOWN if measure.objective and not number else Signal.MEASURED,
             title=f"{measure.objective or measure.area} measured",
             environment=text(payload.get("environment"))[:NAME],
             occurred_at=instant(payload.get("at")),

@@ -285,6 +285,8 @@ class _Reading:
         project = mapping(issue.get("project"))
         activity = mapping(self.data.get("activity"))
         culprit = self._cut("culprit", TITLE, issue.get("culprit"))
+        created = (self.resource, self.action) == ("issue", "created")
+        seen = ("firstSeen", "lastSeen")
         return Alert(
             source=SentrySource.name,
             resource=self.resource,
@@ -301,8 +303,9 @@ class _Reading:
             issue_url=_link(issue.get("web_url"), issue.get("webUrl"), issue.get("permalink")),
             rule=self._cut("rule", NAME, mapping(self.data.get("alert")).get("name")),
             users=whole(issue.get("userCount")),
-            first_seen=(self.resource, self.action) == ("issue", "created"),
-            occurred_at=self._time(issue, "lastSeen", "firstSeen"),
+            first_seen=created,
+            # A new issue is the event that made it, which may not be its last any more.
+            occurred_at=self._time(issue, *(seen if created else reversed(seen))),
         )
 
     def metric_alert(self) -> Alert:
@@ -323,9 +326,8 @@ class _Reading:
             project=self._cut("project", NAME, *items(alert.get("projects"))),
             issue_url=_link(self.data.get("web_url")),
             rule=name,
-            occurred_at=self._time(
-                alert, "date_closed", "date_detected", "date_created", "date_started"
-            ),
+            # Of a change of state only the end has a time; one that worsens now began earlier.
+            occurred_at=self._time(alert, "date_closed"),
             metric=Metric(
                 id=text(alert.get("id"))[:NAME],
                 rule=name,

@@ -229,13 +229,26 @@ async def test_a_delivery_that_breaks_us_is_decided_and_the_next_goes_on(
     async with office(database_url, where) as here:
         bad = await here.deliver(**poison)
         good = await here.deliver(title="credit failure", environment="production")
-        assert (await here.decision(good)).outcome == "opened"
         decision = await here.decision(bad)
         assert decision.outcome in ("failed", "counted", "opened")
+        # With nobody knowing where, the first one's incident is the second's too.
+        expected = "joined" if decision.outcome == "opened" else "opened"
+        assert (await here.decision(good)).outcome == expected
         if "raise" in poison:
             assert decision.outcome == "failed"
             assert decision.reason.startswith("RuntimeError: ")
         await exactly_one_each(here)
+
+
+async def test_an_incident_of_no_environment_takes_alerts_of_any(
+    where: Path, database_url: str
+) -> None:
+    """An issue's webhook names none, and its trouble is that of the events that follow."""
+    async with office(database_url, where) as here:
+        first = await here.decided("issue", title="credit failure", issue_id="1")
+        other = await here.decided(title="credit failure", issue_id="2", environment="production")
+        assert (first.outcome, other.outcome) == ("opened", "joined")
+        assert other.incident_id == first.incident_id
 
 
 async def test_a_source_that_was_taken_away_fails_its_deliveries_only(
