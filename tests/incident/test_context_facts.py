@@ -128,7 +128,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(value=JSON)
 def test_it_never_raises_whatever_a_field_holds(value: Any) -> None:
     event = rich()["data"]["event"]
