@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import backtest, containment, storm, store_drivers
+from bench import backtest, containment, store_drivers, storm
 
 for part in (containment, storm, backtest, store_drivers):
     part.main()

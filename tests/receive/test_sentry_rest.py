@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from responder.classify.culprit import candidates
@@ -239,6 +239,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize("name", [*EVENT, "entries.data"])
+@settings(deadline=None)
 @given(value=JSON)
 def test_it_never_raises_whatever_a_field_holds(name: str, value: object) -> None:
     broken: dict[str, Any] = dict(EVENT)
