@@ -156,7 +156,7 @@ def _decisions(session: Session) -> dict[int, Decision]:
 
 
 @settings(
-    max_examples=25,
+    max_examples=20,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
