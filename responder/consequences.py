@@ -204,9 +204,13 @@ class Consequences:
         done starts over if it contained anything, for the trouble is back.
         """
         pinned = self._configuration.playbook_for(incident.area)
-        run = latest(self._session, records.incident_id(incident))
+        # Unlocked at first: whoever drives the run locks it before the incident.
+        run = latest(self._session, records.incident_id(incident), lock=False)
         if pinned is None or run is None or pinned.playbook.mode is not Mode.ACT:
             return
+        if run.state != RunState.SUCCEEDED and run.mode != Mode.ASK:
+            return
+        self._session.refresh(run, with_for_update=True)
         if run.state == RunState.SUCCEEDED:
             if pinned.playbook.contains and run.finished_at and happened > run.finished_at:
                 records.relapse(self._session, incident, now=self._now)

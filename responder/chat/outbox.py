@@ -42,13 +42,15 @@ def tell(session: Session, key: str, heading: str, line: str, *, now: datetime) 
     However many there are, the message has an end: the last line says that there are more.
     """
     _want(session, key, NOTE, None, text=heading, now=now)
-    message = session.exec(select(ChatMessage).where(ChatMessage.key == key)).one()
+    message = session.exec(
+        select(ChatMessage).where(ChatMessage.key == key).with_for_update()
+    ).one()
     lines = message.text.splitlines()
     if len(lines) > MOST_LINES:
         return
     lines.append(line if len(lines) < MOST_LINES else "… and more")
     message.text = "\n".join(lines)
-    message.wanted += 1 if message.sent == message.wanted else 0
+    message.wanted += 1
     session.add(message)
 
 
@@ -75,9 +77,15 @@ def counted(session: Session, incident_id: int, *, now: datetime) -> None:
         .where(
             col(ChatMessage.incident_id) == incident_id,
             col(ChatMessage.kind) == CARD,
-            col(ChatMessage.sent) == col(ChatMessage.wanted),
         )
-        .values(wanted=ChatMessage.wanted + 1, due_at=now + COUNTING)
+        # Always one more: a version that is on its way was rendered before this.
+        .values(
+            wanted=ChatMessage.wanted + 1,
+            due_at=case(
+                (col(ChatMessage.sent) == col(ChatMessage.wanted), now + COUNTING),
+                else_=ChatMessage.due_at,
+            ),
+        )
     )
 
 

@@ -16,13 +16,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from responder.classify.areas import Area
 from responder.classify.durations import Duration, in_words
-from responder.classify.severity import Severity
 from responder.classify.wildcards import contains, matches
 from responder.classify.words import Name, Strict, Wildcards
 from responder.receive.alert import Alert
 
+LONGEST_IF_CRITICAL = timedelta(hours=4)  # that a snooze may last
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _EVERY = re.compile(rf"(day|(?:{'|'.join(_DAYS)})(?:,(?:{'|'.join(_DAYS)}))*) ([0-2]\d):([0-5]\d)")
 
@@ -169,6 +168,11 @@ class Snoozed:
     until: datetime
     by: str
 
+    @property
+    def span(self) -> timedelta:
+        """How long it is."""
+        return self.until - self.since
+
     def covers(self, alert: Alert, area: str, at: datetime) -> bool:
         """Whether it keeps this alert quiet."""
         about = self.area == area if self.area else self.issue_id in {alert.issue_id} - {""}
@@ -200,14 +204,17 @@ class Noise:
         self,
         alert: Alert,
         area_name: str,
-        area: Area,
         *,
+        critical: bool,
         happened: datetime,
         arrived: datetime,
         snoozes: Iterable[Snoozed],
     ) -> Quiet | None:
-        """The rule that keeps an alert quiet, if one does."""
-        critical = area.severity is Severity.CRITICAL
+        """The rule that keeps an alert quiet, if one does.
+
+        An issue may be snoozed while nobody knows that it is critical, for longer than what is
+        critical may be: such a snooze does not hold for it.
+        """
         for name, ignore in self.ignore.items():
             named = area_name in ignore.areas
             if (named or not (ignore.areas or critical)) and ignore.fits(alert):
@@ -217,7 +224,8 @@ class Noise:
             if (named or not (window.areas or critical)) and window.covers(happened):
                 return Quiet(f"maintenance:{name}", f"in maintenance: {window.title or name}")
         for snooze in snoozes:
-            if snooze.covers(alert, area_name, arrived):
+            unaware = critical and snooze.issue_id and snooze.span > LONGEST_IF_CRITICAL
+            if not unaware and snooze.covers(alert, area_name, arrived):
                 until = snooze.until.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
                 return Quiet(f"snooze:{snooze.id}", f"snoozed by {snooze.by} until {until}")
         return None

@@ -6,7 +6,7 @@ no change of clocks and no turn of the year makes one longer than another.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
@@ -204,11 +204,8 @@ def busiest(minutes: Mapping[int, int], threshold: Threshold, happened: int, now
     For an alert that is on time that is the window up to now. One that comes late counts
     with its neighbours before and after: what was too much is too much, whenever it is heard.
     """
-    span = threshold.minutes
-    return max(
-        sum(minutes.get(minute, 0) for minute in range(end - span + 1, end + 1))
-        for end in range(happened, max(min(happened + span - 1, now), happened) + 1)
-    )
+    sums = _windows(lambda minute: (minutes.get(minute, 0), 0), threshold, happened, now)
+    return max(alerts for alerts, _ in sums)
 
 
 def worst(
@@ -218,12 +215,26 @@ def worst(
 
     Windows with too few attempts to tell count only where there is no other.
     """
-    span = threshold.minutes
-    windows = []
-    for end in range(happened, max(min(happened + span - 1, now), happened) + 1):
-        rows = [minutes.get(minute, (0, 0)) for minute in range(end - span + 1, end + 1)]
-        attempts, failures = sum(row[0] for row in rows), sum(row[1] for row in rows)
-        enough = attempts >= threshold.at_least
-        windows.append((enough, failures / attempts if attempts else 0.0, failures, attempts))
-    _, _, failures, attempts = max(windows)
+
+    def failed_most(window: tuple[int, int]) -> tuple[bool, float, int, int]:
+        attempts, failures = window
+        rate = failures / attempts if attempts else 0.0
+        return attempts >= threshold.at_least, rate, failures, attempts
+
+    sums = _windows(lambda minute: minutes.get(minute, (0, 0)), threshold, happened, now)
+    attempts, failures = max(sums, key=failed_most)
     return failures, attempts
+
+
+def _windows(
+    in_minute: Callable[[int], tuple[int, int]], threshold: Threshold, happened: int, now: int
+) -> Iterator[tuple[int, int]]:
+    """The sums of every window that holds a minute, each made from the one before."""
+    span = threshold.minutes
+    rows = [in_minute(minute) for minute in range(happened - span + 1, happened + 1)]
+    left, right = sum(row[0] for row in rows), sum(row[1] for row in rows)
+    yield left, right
+    for end in range(happened + 1, min(happened + span - 1, now) + 1):
+        new, old = in_minute(end), in_minute(end - span)
+        left, right = left + new[0] - old[0], right + new[1] - old[1]
+        yield left, right

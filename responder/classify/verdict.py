@@ -258,7 +258,7 @@ def _kept_out(
     quiet = rules.noise.quiets(
         alert,
         name,
-        area,
+        critical=_is_critical(alert, name, area, rules),
         happened=verdict.happened or arrival.at,
         arrived=arrival.at,
         snoozes=history.snoozes,
@@ -266,6 +266,13 @@ def _kept_out(
     if quiet is None:
         return None
     return replace(verdict, outcome=Outcome.SUPPRESSED, reason=quiet.reason, quiet=quiet)
+
+
+def _is_critical(alert: Alert, name: str, area: Area, rules: Rules) -> bool:
+    """Whether noise must spare it: by its area, the playbook that answers, or its family."""
+    family = area.family_of(alert.message, alert.title)
+    severities = (area.severity, rules.severity_of(name), family[1].severity if family else None)
+    return Severity.CRITICAL in severities
 
 
 def _counters(

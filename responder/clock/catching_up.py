@@ -27,7 +27,7 @@ log = structlog.get_logger()
 LONGEST = timedelta(hours=24)
 AT_START = timedelta(hours=2)  # at least
 OVERLAP = timedelta(minutes=10)
-MOST = 100  # issues in one round
+MOST = 1000  # issues in one round
 
 # What was decided about deliveries that tell of trouble; a comment on an issue does not.
 _TELLS = (

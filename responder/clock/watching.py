@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from sqlmodel import Session, col, func, or_, select
+from sqlmodel import Session, col, func, select
 
 from responder.chat import outbox
 from responder.classify.areas import Area
@@ -169,9 +169,8 @@ def _counts(
     alerts: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for count in session.exec(
         select(AlertCount).where(
-            or_(
-                AlertCount.counter == incident.area,
-                col(AlertCount.counter).startswith(f"{incident.area}/", autoescape=True),
+            col(AlertCount.counter).in_(
+                [incident.area, *(f"{incident.area}/{family}" for family in area.families)]
             ),
             col(AlertCount.environment).in_(environments),
             col(AlertCount.minute) >= earliest,

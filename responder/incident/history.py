@@ -125,6 +125,7 @@ def _load_counts(
     session: Session, pending: Iterable[Pending], areas: Areas, history: History
 ) -> None:
     windows: dict[tuple[str, str], list[tuple[datetime, datetime]]] = defaultdict(list)
+    names: dict[str, set[str]] = defaultdict(set)  # of counters, by area
     for one in pending:
         if one.area is not None and one.area in areas.root:
             longest = areas.root[one.area].longest
@@ -134,9 +135,12 @@ def _load_counts(
         if not counted.event_id:  # it may be counted elsewhere, once its event comes
             minute = minute_start(counted.minute)
             windows[counted.area, counted.environment].append((minute, minute))
+            names[counted.area] |= {name for name, _ in counted.counters}
     for (area, environment), some in windows.items():
+        families = areas.root[area].families if area in areas.root else ()
+        counters = names[area] | {area, *(f"{area}/{family}" for family in families)}
         for earliest, latest in _merged(some):
-            _load_window(session, history, area, environment, earliest, latest)
+            _load_window(session, history, area, counters, environment, earliest, latest)
 
 
 def _merged(windows: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
@@ -154,6 +158,7 @@ def _load_window(
     session: Session,
     history: History,
     area: str,
+    counters: set[str],
     environment: str,
     earliest: datetime,
     latest: datetime,
@@ -161,10 +166,7 @@ def _load_window(
     """The counts of an area, of its families, and of what was tried in it."""
     for count in session.exec(
         select(AlertCount).where(
-            or_(
-                AlertCount.counter == area,
-                col(AlertCount.counter).startswith(f"{area}/", autoescape=True),
-            ),
+            col(AlertCount.counter).in_(counters),
             AlertCount.environment == environment,
             col(AlertCount.minute).between(earliest, latest),
         )

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, select
 
+from responder.classify.noise import LONGEST_IF_CRITICAL
 from responder.incident import records
 from responder.incident.lifecycle import NotAllowed
 from responder.incident.times import clock, duration
 from responder.store.tables import Decision, Incident, IncidentSubject, Snooze
 
 LONGEST = timedelta(days=7)
-LONGEST_IF_CRITICAL = timedelta(hours=4)
 
 
 def check_until(until: datetime, now: datetime, *, critical: bool) -> None:

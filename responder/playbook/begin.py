@@ -61,14 +61,10 @@ def begin(
     return run
 
 
-def latest(session: Session, incident_id: int) -> Run | None:
+def latest(session: Session, incident_id: int, *, lock: bool = True) -> Run | None:
     """The incident's newest run."""
-    return session.exec(
-        select(Run)
-        .where(Run.incident_id == incident_id)
-        .order_by(col(Run.id).desc())
-        .with_for_update()
-    ).first()
+    newest = select(Run).where(Run.incident_id == incident_id).order_by(col(Run.id).desc())
+    return session.exec(newest.with_for_update() if lock else newest).first()
 
 
 def let_act(session: Session, run: Run, *, now: datetime) -> None:

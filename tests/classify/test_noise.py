@@ -318,3 +318,15 @@ def test_every_rule_has_a_name_that_decisions_quote() -> None:
     noise = rules({"a": {"messages": ["x"]}}, {"b": {"every": "day 02:00", "for": "1h"}}).noise
     assert noise.rules == ("ignore:a", "maintenance:b")
     assert SHIPPED.areas.root["credits"].severity is Severity.CRITICAL
+
+
+def test_a_long_snooze_of_an_issue_does_not_hold_once_it_is_critical() -> None:
+    """Whoever snoozed it did not know; a short one is what even a critical issue may have."""
+    noise, event = Noise(), Alert("s", "event_alert", "triggered", Signal.FIRING, issue_id="7")
+    at = datetime(2026, 11, 3, 12, tzinfo=UTC)
+    for days, critical, held in ((7, False, True), (7, True, False), (0.1, True, True)):
+        snooze = Snoozed(1, None, "7", at, at + timedelta(days=days), "rosa")
+        found = noise.quiets(
+            event, "credits", critical=critical, happened=at, arrived=at, snoozes=[snooze]
+        )
+        assert (found is not None) is held

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from responder.store.tables import Backtest
 from responder.web.visit import Pages, Visit
 
+_TIMES = frozenset({"since", "until", "opened_at", "closed_at"})
 KEPT = 30  # listed; older ones can still be opened by their number
 WIDTH, NARROWEST = 1000.0, 3.0  # of a lane, and of a bar in it
 
@@ -104,14 +105,12 @@ def _bars(
 def _with_times(value: Any) -> Any:
     """The result with its times as times, which templates show as people read them."""
     if isinstance(value, dict):
-        return {key: _with_times(part) for key, part in value.items()}
+        return {
+            key: _with_times(datetime.fromisoformat(part) if part and key in _TIMES else part)
+            for key, part in value.items()
+        }
     if isinstance(value, list):
         return [_with_times(part) for part in value]
-    if isinstance(value, str) and len(value) >= 25 and value[10:11] == "T":
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            return value
     return value
 
 
