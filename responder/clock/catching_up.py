@@ -146,7 +146,7 @@ def _newest(session: Session, before: datetime) -> datetime | None:
         select(Delivery.received_at)
         .where(
             Delivery.source == SentrySource.name,
-            col(Delivery.replay_of).is_(None),
+            Delivery.origin == "webhook",  # what was fetched tells nothing of what was sent
             col(Delivery.received_at) < before,
         )
         .order_by(col(Delivery.received_at).desc())
