@@ -262,6 +262,7 @@ async def test_trouble_disturbs_nothing_is_told_once_and_is_made_up_for(
             assert sentry.token not in str(told)
         assert one.asked() == 3, "what is unwell is asked once a poll"
         assert (failed(*count) or 0) - before == 3
+        monkeypatch.undo()  # a busy machine may take longer than what is short for a test
         await one.poll()
         assert len(await one.counts()) == 15
 
