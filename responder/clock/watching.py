@@ -13,7 +13,7 @@ from responder.chat import outbox
 from responder.classify.areas import Area
 from responder.classify.thresholds import minute_of
 from responder.classify.verdict import Outcome
-from responder.incident import records, watch
+from responder.incident import history, records, watch
 from responder.incident.watch import Watched
 from responder.playbook.folder import Configuration
 from responder.store.database import Store
@@ -153,19 +153,7 @@ def _counts(
 ) -> tuple[dict[str, dict[int, int]], dict[int, tuple[int, int]]]:
     """What is counted in the area, in the environments whose alerts go to this incident."""
     earliest = now - max(area.longest, watch.QUIET) - timedelta(minutes=2)
-    joined = session.exec(
-        select(Decision.environment)
-        .where(Decision.incident_id == incident.id, Decision.outcome == Outcome.JOINED)
-        .distinct()
-    )
-    taken = session.exec(
-        select(Incident.environment).where(
-            Incident.area == incident.area,
-            col(Incident.open_key).is_not(None),
-            Incident.id != incident.id,
-        )
-    ).all()
-    environments = {incident.environment, *(one for one in joined if one not in (None, *taken))}
+    environments = history.environments_of(session, incident)
     alerts: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for count in session.exec(
         select(AlertCount).where(

@@ -290,11 +290,10 @@ def save_subjects(session: Session, found: Iterable[tuple[str, int]]) -> None:
         session.execute(insert_into(session, IncidentSubject).on_conflict_do_nothing(), rows)
 
 
-def settle(session: Session, incident: Incident) -> None:
-    """What a resolved incident has counted is not counted again by the next one.
+def environments_of(session: Session, incident: Incident) -> list[str]:
+    """Those whose counts are this incident's: its own, and any whose alerts joined it.
 
-    That is all of its environment, and of those whose alerts joined it, unless they have an
-    open incident of their own by now.
+    Not those that have an open incident of their own by now.
     """
     joined = set(
         session.exec(
@@ -314,7 +313,14 @@ def settle(session: Session, incident: Incident) -> None:
             Incident.id != incident.id,
         )
     ).all()
-    settled = (joined - set(taken)) | {incident.environment}
+    return sorted(
+        {where for where in joined - set(taken) if where is not None} | {incident.environment}
+    )
+
+
+def settle(session: Session, incident: Incident) -> None:
+    """What a resolved incident has counted is not counted again by the next one."""
+    environments = environments_of(session, incident)
     for statement, counter in _settling():
         session.execute(
             statement.where(
@@ -322,9 +328,7 @@ def settle(session: Session, incident: Incident) -> None:
                     counter == incident.area,
                     counter.startswith(f"{incident.area}/", autoescape=True),
                 ),
-                counter.table.c.environment.in_(
-                    sorted(where for where in settled if where is not None)
-                ),
+                counter.table.c.environment.in_(environments),
             )
         )
 
